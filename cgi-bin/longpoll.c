@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Long polling: as short polling, but where there is nothing yet the answer
+ * waits for the first message or the end of `wait` seconds.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/access.h"
+#include "shared/answer.h"
+#include "shared/change.h"
+#include "shared/chunk.h"
+#include "shared/client.h"
+#include "shared/conn.h"
+#include "shared/interest.h"
+#include "shared/server.h"
+#include "shared/sink.h"
+#include "shared/str.h"
+
+static struct chunk *
+message(const struct form *form, const struct change *ch, const char *epoch)
+{
+	struct str out = { 0 };
+
+	(void)form;
+	change_add_json(&out, ch, epoch);
+	return chunk_take(&out);
+}
+
+/* Called once, with what was collected, or after the time is over. */
+static void
+answer(struct client *client)
+{
+	const struct hub *hub = client->hub;
+	struct answer a = {
+		.cors = client->head.p,
+		.epoch = hub->epoch,
+		.cursor = client->pos,
+		.reset = client->was_reset,
+		.messages = client->body.p,
+		.len = client->body.len,
+	};
+
+	if (client->collected == 0 && !a.reset && client->conditional) {
+		answer_not_modified(client->sink, &a);
+		return;
+	}
+	/* Live and not cut short: it has all that was read so far. */
+	if (client->state == CLIENT_LIVE && !client->cut_short &&
+	    hub->last_id > a.cursor)
+		a.cursor = hub->last_id;
+	answer_messages(client->sink, &a);
+}
+
+static const struct transport longpoll = {
+	.name = "longpoll",
+	.once = true,
+	.message = message,
+	.answer = answer,
+};
+
+/* Seconds, with a fraction or not.  Returns -1 after a refusal. */
+static int64_t
+read_wait(struct server *server, struct req *req)
+{
+	const struct req_arg *arg = req_arg(req, "wait");
+	int64_t wait_ms = server->config.wait_ms;
+
+	if (arg != NULL && arg->value_len > 0) {
+		char *end;
+		double s = strtod(arg->value, &end);
+
+		if (*end != '\0' || strspn(arg->value, "0123456789.") !=
+			arg->value_len) {
+			req_fail(req, 400, 1401,
+			    "wait must be a number of seconds");
+			return -1;
+		}
+		wait_ms = s > 86400 ? 86400000 : (int64_t)(s * 1000);
+	}
+	if (wait_ms > server->config.wait_max_ms)
+		wait_ms = server->config.wait_max_ms;
+	return wait_ms;
+}
+
+static void
+answer_head(struct server *server, struct conn *conn, struct req *req)
+{
+	struct str cors = { 0 };
+	struct answer a = { .head_only = true,
+		.epoch = server->hub.epoch,
+		.cursor = server->hub.last_id };
+
+	access_add_cors(req, &cors);
+	str_addz(&cors, "");
+	a.cors = cors.p;
+	answer_messages(&conn->sink, &a);
+	str_free(&cors);
+}
+
+static void
+handle(struct server *server, struct conn *conn, struct req *req)
+{
+	struct interest interest;
+	int64_t wait_ms = read_wait(server, req);
+
+	if (wait_ms == -1 || interest_read(req, &interest, false) == -1)
+		return;
+	if (req_is(req, "HEAD")) {
+		answer_head(server, conn, req);
+	} else if (server_hold(server, conn, req, &longpoll, NULL, &interest,
+		       wait_ms) == 0) {
+		access_add_cors(req, &conn->client.head);
+		str_addz(&conn->client.head, "");
+	}
+	interest_free(&interest);
+}
+
+static const struct program program = {
+	.name = "longpoll",
+	.methods = "GET, HEAD, POST",
+	.handle = handle,
+};
+
+int
+main(int argc, char **argv)
+{
+	return server_main(&program, argc, argv);
+}

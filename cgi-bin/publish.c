@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Publishing over HTTP, for those who can't reach the database: a raw body, form
+ * fields, or a JSON array.  Also what is known of a channel, and removing its
+ * messages.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <jansson.h>
+
+#include "shared/access.h"
+#include "shared/board.h"
+#include "shared/change.h"
+#include "shared/conn.h"
+#include "shared/publish.h"
+#include "shared/req.h"
+#include "shared/server.h"
+#include "shared/str.h"
+#include "shared/writer.h"
+
+#define FORM "application/x-www-form-urlencoded"
+#define JSON "application/json"
+
+/* A publish or removal that the writer has. */
+struct task {
+	struct publish publish; /* the job and its texts */
+	struct server *server;  /* whose */
+	struct conn *conn;      /* who waits */
+	bool list;              /* the answer is a list */
+};
+
+static void
+task_free(struct task *task)
+{
+	publish_free(&task->publish);
+	free(task);
+}
+
+static void
+answer_job(struct task *task, struct req *req)
+{
+	const struct job *job = &task->publish.job;
+	struct str out = { 0 };
+	int status = publish_status(job);
+	bool again = false;
+
+	if (status != 201) {
+		if (status == 503)
+			server_db_refusal(
+			    task->server, req, job->status, job->error);
+		else if (job->n > 1)
+			req_fail(req, status, 1501, "message %zu: %s",
+			    job->failed + 1, job->error);
+		else
+			req_fail(req, status, 1502, "%s", job->error);
+		return;
+	}
+	str_addz(&out, task->list ? "[" : "");
+	for (size_t i = 0; i < job->n; i++) {
+		str_addz(&out, i > 0 ? "," : "");
+		publish_add_result(&out, job, i);
+		again = again || job->outcomes[i].again;
+	}
+	str_addz(&out, task->list ? "]\n" : "\n");
+	req_answer(req, 201, JSON,
+	    again ? "Cache-Control: no-store\r\nIdempotent-Replayed: true\r\n" :
+		    "Cache-Control: no-store\r\n",
+	    out.p, out.len);
+	str_free(&out);
+}
+
+/* The writer is done with it. */
+static void
+on_done(struct job *job)
+{
+	struct task *task = job->arg;
+	struct conn *conn = task->conn;
+	struct req *req = conn->req;
+	bool is_cgi = task->server->is_cgi;
+
+	if (job->n > 0)
+		answer_job(task, req);
+	else if (job->status != DB_OK)
+		server_db_refusal(task->server, req, job->status, job->error);
+	else
+		req_answer(req, 204, NULL, "", "", 0);
+	task_free(task);
+	/* By CGI we are still inside handle, and the caller goes on. */
+	if (!is_cgi)
+		conn_answered(conn);
+}
+
+/* Hands the task over, or refuses; it is gone then in either case. */
+static void
+submit(struct task *task, struct req *req)
+{
+	struct job *job = &task->publish.job;
+
+	job->done = on_done;
+	job->arg = task;
+	job->outcomes = xcalloc(job->n, sizeof(*job->outcomes));
+	if (writer_submit(task->server->writer, job))
+		return;
+	board_add(task->server->board, BOARD_REFUSED, 1);
+	req_fail(req, 429, 1503, "too many publishes wait already");
+	task_free(task);
+}
+
+static bool
+is_channel_arg(const struct req_arg *arg)
+{
+	return strcmp(arg->name, "channel") == 0 ||
+	    strcmp(arg->name, "topic") == 0;
+}
+
+static const char *
+first_of(const struct req *req, const char *a, const char *b)
+{
+	const struct req_arg *arg = req_arg(req, a);
+
+	if (arg == NULL)
+		arg = req_arg(req, b);
+	return arg == NULL ? NULL : arg->value;
+}
+
+/* A name that was cut at a NUL would be another name. */
+static int
+check_nuls(struct req *req)
+{
+	for (size_t i = 0; i < req->nargs; i++) {
+		const struct req_arg *arg = &req->args[i];
+
+		if (strcmp(arg->name, "data") != 0 &&
+		    strlen(arg->value) != arg->value_len) {
+			req_fail(req, 400, 1504, "%.60s holds a NUL",
+			    arg->name);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* One message to every channel that the request names. */
+static int
+add_to_channels(struct task *task, struct req *req, struct message *m)
+{
+	struct publish *p = &task->publish;
+	int rc = 0, n = 0;
+
+	for (size_t i = 0; i < req->nargs && rc == 0; i++) {
+		if (!is_channel_arg(&req->args[i]))
+			continue;
+		m->channel = req->args[i].value;
+		rc = publish_add(p, &task->server->config, m);
+		n++;
+	}
+	if (n == 0)
+		rc = publish_add(p, &task->server->config, m);
+	task->list = n > 1;
+	if (rc == -1)
+		req_fail(req, p->status, 1505, "%s", p->error);
+	return rc;
+}
+
+/* What stands in headers or in the query as well as in a form. */
+static void
+read_common(const struct req *req, struct message *m)
+{
+	const char *event = req_var(req, "HTTP_EVENT_TYPE");
+	const char *key = req_var(req, "HTTP_IDEMPOTENCY_KEY");
+
+	m->event = event[0] != '\0' ? event : first_of(req, "event", "type");
+	m->dedup = key[0] != '\0' ? key : NULL;
+	if (m->event != NULL && m->event[0] == '\0')
+		m->event = NULL;
+}
+
+static int
+add_form(struct task *task, struct req *req)
+{
+	const struct req_arg *data = req_arg(req, "data");
+	struct message m = { 0 };
+
+	if (data == NULL) {
+		req_fail(req, 400, 1506, "the form has no field data");
+		return -1;
+	}
+	read_common(req, &m);
+	m.data = data->value;
+	m.data_len = data->value_len;
+	return add_to_channels(task, req, &m);
+}
+
+static int
+check_charset(struct req *req, const char *type)
+{
+	const char *charset = strstr(type, "charset=");
+
+	if (charset == NULL)
+		return 0;
+	charset += 8 + (charset[8] == '"');
+	if (strncasecmp(charset, "utf-8", 5) == 0 ||
+	    strncasecmp(charset, "utf8", 4) == 0 ||
+	    strncasecmp(charset, "us-ascii", 8) == 0)
+		return 0;
+	req_fail(req, 415, 1507, "text is taken as UTF-8 alone");
+	return -1;
+}
+
+static int
+add_raw(struct task *task, struct req *req)
+{
+	const char *type = req_var(req, "CONTENT_TYPE");
+	struct message m = { .data = req->body.len == 0 ? "" : req->body.p,
+		.data_len = req->body.len };
+
+	read_common(req, &m);
+	if (req_type_is(req, "multipart/form-data")) {
+		req_fail(req, 415, 1508,
+		    "multipart/form-data is not taken: send "
+		    "application/x-www-form-urlencoded or a raw body");
+		return -1;
+	}
+	if (type[0] != '\0' && !req_type_is(req, FORM)) {
+		m.content_type = type;
+		m.is_blob = !publish_type_is_text(type);
+		if (!m.is_blob && check_charset(req, type) == -1)
+			return -1;
+	} else {
+		m.is_blob = !utf8_valid(m.data, m.data_len);
+	}
+	return add_to_channels(task, req, &m);
+}
+
+static int
+add_batch(struct task *task, struct req *req)
+{
+	struct publish *p = &task->publish;
+	const char *channel = first_of(req, "channel", "topic");
+	json_error_t error;
+	json_t *item;
+	size_t i;
+
+	p->root = json_loadb(req->body.len == 0 ? "" : req->body.p,
+	    req->body.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+	if (p->root == NULL || !json_is_array(p->root)) {
+		req_fail(req, 400, 1509, "a batch must be a JSON array: %s",
+		    p->root == NULL ? error.text : "it is something else");
+		return -1;
+	}
+	json_array_foreach(p->root, i, item) {
+		if (publish_add_json(
+			p, &task->server->config, item, channel) == 0)
+			continue;
+		req_fail(req, p->status, 1510, "message %zu: %s", i + 1,
+		    p->error);
+		return -1;
+	}
+	if (p->job.n == 0) {
+		req_fail(req, 400, 1511, "the batch is empty");
+		return -1;
+	}
+	task->list = true;
+	return 0;
+}
+
+/* A form without any field is a body that curl -d sent. */
+static bool
+is_raw(const struct req *req)
+{
+	return !req_type_is(req, FORM) ||
+	    (req->body.len > 0 &&
+		memchr(req->body.p, '=', req->body.len) == NULL);
+}
+
+static int
+read_messages(struct task *task, struct req *req)
+{
+	const struct req_arg *batch = req_arg(req, "batch");
+
+	if (batch != NULL && strcmp(batch->value, "1") == 0 &&
+	    req_type_is(req, JSON))
+		return add_batch(task, req);
+	if (check_nuls(req) == -1)
+		return -1;
+	return is_raw(req) ? add_raw(task, req) : add_form(task, req);
+}
+
+static struct task *
+task_new(struct server *server, struct conn *conn)
+{
+	struct task *task = xcalloc(1, sizeof(*task));
+
+	task->server = server;
+	task->conn = conn;
+	return task;
+}
+
+static void
+publish(struct server *server, struct conn *conn, struct req *req)
+{
+	struct task *task;
+
+	if (req->body_too_big) {
+		req_fail(req, 413, 1512,
+		    "the body has more than %lld bytes",
+		    (long long)server->config.max_body);
+		return;
+	}
+	task = task_new(server, conn);
+	if (read_messages(task, req) == -1)
+		task_free(task);
+	else
+		submit(task, req);
+}
+
+/* The one channel that GET and DELETE are about. */
+static const char *
+read_channel(struct req *req)
+{
+	const char *channel = first_of(req, "channel", "topic");
+
+	if (channel == NULL) {
+		req_fail(req, 400, 1513, "name a channel by channel=");
+		return NULL;
+	}
+	if (check_nuls(req) == -1)
+		return NULL;
+	if (!name_valid(channel, strlen(channel))) {
+		req_fail(req, 400, 1514,
+		    "a channel name must be 1 to 255 bytes of UTF-8 without "
+		    "control characters");
+		return NULL;
+	}
+	return channel;
+}
+
+static void
+add_cursor(struct str *out, const char *name, const char *epoch, int64_t id)
+{
+	if (id == 0)
+		str_addf(out, "\"%s\":null,", name);
+	else
+		str_addf(out, "\"%s\":\"%s-%lld\",", name, epoch,
+		    (long long)id);
+}
+
+static void
+describe(struct server *server, struct req *req)
+{
+	const char *channel = read_channel(req);
+	struct hub *hub = &server->hub;
+	struct str out = { 0 };
+	struct change_info info;
+	enum db_status status;
+
+	if (channel == NULL)
+		return;
+	status = hub_refresh(hub);
+	if (status == DB_OK)
+		status = change_channel_info(&hub->db, channel, &info);
+	if (status != DB_OK) {
+		server_db_refusal(server, req, status, hub->db.error);
+		return;
+	}
+	str_addz(&out, "{\"channel\":");
+	str_add_json(&out, channel, strlen(channel));
+	str_addf(&out, ",\"count\":%lld,", (long long)info.count);
+	add_cursor(&out, "first", hub->epoch, info.first_id);
+	add_cursor(&out, "last", hub->epoch, info.last_id);
+	str_addf(&out, "\"subscribers\":%lld}\n",
+	    (long long)board_subscribers(server->config.run_dir, channel));
+	req_answer(req, 200, JSON, "Cache-Control: no-cache\r\n", out.p,
+	    out.len);
+	str_free(&out);
+}
+
+static void
+remove_messages(struct server *server, struct conn *conn, struct req *req)
+{
+	const char *channel = read_channel(req);
+	struct task *task;
+
+	if (channel == NULL)
+		return;
+	task = task_new(server, conn);
+	task->publish.job.channel = channel;
+	submit(task, req);
+}
+
+static void
+handle(struct server *server, struct conn *conn, struct req *req)
+{
+	enum access access;
+
+	if (req_is(req, "GET") || req_is(req, "HEAD")) {
+		describe(server, req);
+		return;
+	}
+	access = access_may_publish(req, NULL);
+	if (access != ACCESS_YES)
+		req_fail(req, access == ACCESS_NO_KEY ? 401 : 403, 1515, "%s",
+		    access_sentence(access));
+	else if (req_is(req, "DELETE"))
+		remove_messages(server, conn, req);
+	else
+		publish(server, conn, req);
+}
+
+static const struct program program = {
+	.name = "publish",
+	.methods = "GET, HEAD, POST, DELETE",
+	.writes = true,
+	.handle = handle,
+};
+
+int
+main(int argc, char **argv)
+{
+	return server_main(&program, argc, argv);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Server-Sent Events (HTML Standard, section 9.2).  The stream begins with a
+ * comment, `retry:` and the cursor as `id:`, so that a client that has had no
+ * message yet resumes as well.  A CR inside data arrives as a line feed: the
+ * format has no way to send one.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "shared/change.h"
+#include "shared/chunk.h"
+#include "shared/client.h"
+#include "shared/clock.h"
+#include "shared/conn.h"
+#include "shared/interest.h"
+#include "shared/server.h"
+#include "shared/sink.h"
+#include "shared/str.h"
+
+/* One `data:` line per line, whichever way lines end. */
+static void
+add_data(struct str *out, const char *text, size_t len)
+{
+	size_t at = 0;
+
+	for (;;) {
+		size_t end = at;
+
+		while (end < len && text[end] != '\n' && text[end] != '\r')
+			end++;
+		str_addz(out, "data: ");
+		str_add(out, text + at, end - at);
+		str_addz(out, "\n");
+		if (end == len)
+			return;
+		at = end + 1;
+		if (text[end] == '\r' && at < len && text[at] == '\n')
+			at++;
+	}
+}
+
+static struct chunk *
+message(const struct form *form, const struct change *ch, const char *epoch)
+{
+	struct str out = { 0 }, text = { 0 };
+
+	(void)form;
+	change_add_text(&text, ch);
+	str_addf(&out, "id: %s-%lld\n", epoch, (long long)ch->id);
+	if (ch->event != NULL) {
+		str_addz(&out, "event: ");
+		str_add_utf8(&out, ch->event, ch->event_len);
+		str_addz(&out, "\n");
+	}
+	add_data(&out, text.p, text.len);
+	str_addz(&out, "\n");
+	str_free(&text);
+	return chunk_take(&out);
+}
+
+static struct chunk *
+reset(const struct form *form, const char *epoch, int64_t after)
+{
+	struct str out = { 0 };
+
+	(void)form;
+	str_addf(&out,
+	    "event: tidings.reset\nid: %s-%lld\n"
+	    "data: {\"reset\":true,\"cursor\":\"%s-%lld\"}\n\n",
+	    epoch, (long long)after, epoch, (long long)after);
+	return chunk_take(&out);
+}
+
+static struct chunk *
+beat(const struct form *form)
+{
+	(void)form;
+	return chunk_new(":\n\n", 3);
+}
+
+static const struct transport sse = {
+	.name = "sse",
+	.message = message,
+	.reset = reset,
+	.beat = beat,
+};
+
+static const char headers[] = "Cache-Control: no-cache, no-transform\r\n"
+			      "X-Accel-Buffering: no\r\n";
+
+/* The head and what stands before the first message. */
+static void
+push_head(struct server *server, struct conn *conn, const struct req *req)
+{
+	uint32_t retry = (uint32_t)server->config.retry_ms;
+	struct str out = { 0 };
+
+	req_head(req, &out, 200, "text/event-stream");
+	str_addf(&out, "%s\r\n: tidings\nretry: %u\nid: %s-%lld\n\n", headers,
+	    retry / 2 + clock_jitter(retry + 1), server->hub.epoch,
+	    (long long)conn->client.pos);
+	sink_push(&conn->sink, chunk_take(&out));
+}
+
+static void
+handle(struct server *server, struct conn *conn, struct req *req)
+{
+	struct interest interest;
+
+	if (interest_read(req, &interest, false) == -1)
+		return;
+	if (req_is(req, "HEAD"))
+		req_answer(req, 200, "text/event-stream", headers, "", 0);
+	else if (server_hold(server, conn, req, &sse, NULL, &interest,
+		     server_life(server)) == 0)
+		push_head(server, conn, req);
+	interest_free(&interest);
+}
+
+static const struct program program = {
+	.name = "sse",
+	.methods = "GET, HEAD",
+	.handle = handle,
+};
+
+int
+main(int argc, char **argv)
+{
+	return server_main(&program, argc, argv);
+}

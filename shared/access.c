@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who may do what.  Reading is httpd's business (Require); what is decided here
+ * is publishing and which sites' pages may use the server (CORS, Origin).
+ */
+#include "config.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "shared/access.h"
+#include "shared/config_file.h"
+#include "shared/req.h"
+#include "shared/str.h"
+
+bool
+access_is_loopback(const char *address)
+{
+	return strncmp(address, "127.", 4) == 0 ||
+	    strcmp(address, "::1") == 0 ||
+	    strncmp(address, "::ffff:127.", 11) == 0;
+}
+
+static bool
+key_known(const struct config *config, const char *given)
+{
+	bool found = false;
+
+	/* All are compared, so that the time does not tell which one. */
+	for (size_t i = 0; i < config->keys.n; i++) {
+		const char *colon = strchr(config->keys.word[i], ':');
+		const char *secret =
+		    colon == NULL ? config->keys.word[i] : colon + 1;
+
+		if (*secret != '\0' && secret_equal(given, secret))
+			found = true;
+	}
+	return found;
+}
+
+enum access
+access_may_publish(const struct req *req, const char *key)
+{
+	const char *auth = req_var(req, "HTTP_AUTHORIZATION");
+
+	if (!access_origin_allowed(req))
+		return ACCESS_BAD_ORIGIN;
+	if (key == NULL && strncasecmp(auth, "Bearer ", 7) == 0)
+		key = auth + 7 + strspn(auth + 7, " ");
+	if (key != NULL)
+		return key_known(req->config, key) ? ACCESS_YES :
+						     ACCESS_BAD_KEY;
+	if (req->config->publish_from_loopback &&
+	    access_is_loopback(req_var(req, "REMOTE_ADDR")))
+		return ACCESS_YES;
+	return ACCESS_NO_KEY;
+}
+
+const char *
+access_sentence(enum access access)
+{
+	switch (access) {
+	case ACCESS_NO_KEY:
+		return "publishing needs a key: send Authorization: Bearer KEY";
+	case ACCESS_BAD_KEY:
+		return "the key is not one of those in the configuration";
+	case ACCESS_BAD_ORIGIN:
+		return "the Origin of the page is not in the list of origins";
+	case ACCESS_YES:
+		break;
+	}
+	return "";
+}
+
+static bool
+origin_listed(const struct config *config, const char *origin)
+{
+	for (size_t i = 0; i < config->origins.n; i++)
+		if (strcasecmp(config->origins.word[i], origin) == 0)
+			return true;
+	return false;
+}
+
+/* Whether origin is SCHEME://HOST of the request itself. */
+static bool
+origin_same_host(const struct req *req, const char *origin)
+{
+	const char *host = req_var(req, "HTTP_HOST");
+	const char *slashes = strstr(origin, "://");
+
+	return slashes != NULL && host[0] != '\0' &&
+	    strcasecmp(slashes + 3, host) == 0;
+}
+
+bool
+access_origin_allowed(const struct req *req)
+{
+	const char *origin = req_var(req, "HTTP_ORIGIN");
+
+	return origin[0] == '\0' || origin_same_host(req, origin) ||
+	    origin_listed(req->config, origin) ||
+	    origin_listed(req->config, "*");
+}
+
+void
+access_add_cors(const struct req *req, struct str *out)
+{
+	const char *origin = req_var(req, "HTTP_ORIGIN");
+
+	if (req->config->origins.n == 0)
+		return;
+	str_addz(out, "Vary: Origin\r\n");
+	if (origin[0] == '\0' || strpbrk(origin, "\r\n") != NULL)
+		return;
+	if (origin_listed(req->config, origin))
+		str_addf(out,
+		    "Access-Control-Allow-Origin: %s\r\n"
+		    "Access-Control-Allow-Credentials: true\r\n",
+		    origin);
+	else if (origin_listed(req->config, "*"))
+		str_addz(out, "Access-Control-Allow-Origin: *\r\n");
+	else
+		return;
+	str_addz(out, "Access-Control-Expose-Headers: ETag, Retry-After\r\n");
+}
+
+void
+access_add_preflight(
+    const struct req *req, struct str *out, const char *methods)
+{
+	if (req->config->origins.n == 0 || !access_origin_allowed(req))
+		return;
+	str_addf(out,
+	    "Access-Control-Allow-Methods: %s\r\n"
+	    "Access-Control-Allow-Headers: Authorization, Content-Type, "
+	    "Event-Type, Idempotency-Key, If-None-Match, Last-Event-ID\r\n"
+	    "Access-Control-Max-Age: 600\r\n",
+	    methods);
+}

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A held client.  It is fed from the table until it has all that was read by
+ * the hub, and is live from then on; one that does not keep up goes back to
+ * being fed.  So the table is everybody's queue: in memory a client has at most
+ * QUEUE_HIGH bytes, and it is cut only when it takes nothing at all.
+ */
+#include "config.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/backlog.h"
+#include "shared/board.h"
+#include "shared/change.h"
+#include "shared/chunk.h"
+#include "shared/client.h"
+#include "shared/clock.h"
+#include "shared/config_file.h"
+#include "shared/hub.h"
+#include "shared/interest.h"
+#include "shared/log.h"
+#include "shared/sink.h"
+#include "shared/str.h"
+
+#define QUEUE_HIGH  (64 * 1024) /* bytes queued, above: not fed, not live */
+#define STUCK_MS    1000        /* no byte taken: lag counts as stuck */
+#define ANSWER_HIGH (1 << 20)   /* bytes in one answer of a long poll */
+
+static const char *const state_names[CLIENT__MAX] = {
+	[CLIENT_NEW] = "new",
+	[CLIENT_BEHIND] = "behind",
+	[CLIENT_LIVE] = "live",
+	[CLIENT_ENDING] = "ending",
+};
+
+/* edges[from] has a bit for each state that may follow. */
+static const unsigned edges[CLIENT__MAX] = {
+	[CLIENT_NEW] = 1u << CLIENT_BEHIND | 1u << CLIENT_ENDING,
+	[CLIENT_BEHIND] = 1u << CLIENT_LIVE | 1u << CLIENT_ENDING,
+	[CLIENT_LIVE] = 1u << CLIENT_BEHIND | 1u << CLIENT_ENDING,
+	[CLIENT_ENDING] = 0,
+};
+
+void
+client_set_state(struct client *client, enum client_state state)
+{
+	log_debug("client %p: %s -> %s", (void *)client,
+	    state_names[client->state], state_names[state]);
+	assert(edges[client->state] & 1u << state);
+	client->state = (uint8_t)state;
+}
+
+static const struct transport *
+transport_of(const struct client *client)
+{
+	return client->form->transport;
+}
+
+/* Pushes a chunk to a stream. */
+static void
+push(struct client *client, struct chunk *chunk)
+{
+	sink_push(client->sink, chunk);
+	hub_mark_dirty(client->hub, client);
+}
+
+/* The shared encoding of a message in a form. */
+static struct chunk *
+encode(struct form *form, const struct change *ch, const char *epoch)
+{
+	if (form->chunk == NULL || form->id != ch->id) {
+		chunk_unref(form->chunk);
+		form->chunk = form->transport->message(form, ch, epoch);
+		form->id = ch->id;
+	}
+	return chunk_ref(form->chunk);
+}
+
+static bool
+is_full(const struct client *client)
+{
+	if (transport_of(client)->once)
+		return (int64_t)client->collected >=
+		    client->hub->config->max_messages ||
+		    client->body.len >= ANSWER_HIGH;
+	return client->sink->queued >= QUEUE_HIGH;
+}
+
+/* Gives one message to a client that has room. */
+static void
+give(struct client *client, const struct change *ch)
+{
+	struct chunk *chunk = encode(client->form, ch, client->hub->epoch);
+
+	client->pos = ch->id;
+	board_add(client->hub->board, BOARD_DELIVERED, 1);
+	if (!transport_of(client)->once) {
+		push(client, chunk);
+		return;
+	}
+	if (client->collected++ > 0)
+		str_add(&client->body, ",", 1);
+	str_add(&client->body, chunk->bytes, chunk->len);
+	chunk_unref(chunk);
+	hub_mark_dirty(client->hub, client);
+}
+
+/* Whether it takes nothing while much waits for it. */
+static bool
+is_stuck(const struct client *client)
+{
+	return client->lag_bytes > client->hub->config->queue_bytes &&
+	    client->sink->blocked &&
+	    clock_mono_ms() - client->sink->progress_ms >= STUCK_MS;
+}
+
+void
+client_deliver(struct client *client, const struct change *ch)
+{
+	switch ((enum client_state)client->state) {
+	case CLIENT_LIVE:
+		if (ch->id <= client->pos)
+			return;
+		if (!is_full(client)) {
+			give(client, ch);
+			return;
+		}
+		if (transport_of(client)->once) {
+			client->cut_short = true;
+			return;
+		}
+		client_set_state(client, CLIENT_BEHIND);
+		client->lag_bytes = 0;
+		hub_mark_behind(client->hub, client);
+		return;
+	case CLIENT_BEHIND:
+		client->lag_bytes += (int64_t)ch->data_len;
+		if (!client->doomed && is_stuck(client)) {
+			client->doomed = true;
+			hub_mark_dirty(client->hub, client);
+		}
+		return;
+	case CLIENT_NEW:
+	case CLIENT_ENDING:
+	case CLIENT__MAX:
+		return;
+	}
+}
+
+static bool
+give_backlog(const struct change *ch, void *arg)
+{
+	struct client *client = arg;
+
+	give(client, ch);
+	return !is_full(client);
+}
+
+/* Its subscriptions as wants; the caller frees. */
+static struct want *
+make_wants(const struct client *client)
+{
+	struct want *want = xcalloc(client->nsubs, sizeof(*want));
+
+	for (size_t i = 0; i < client->nsubs; i++) {
+		const struct topic *topic = client->subs[i]->topic;
+
+		want[i] = (struct want){ topic->name, topic->len,
+			topic->is_prefix };
+	}
+	return want;
+}
+
+static void
+tell_reset(struct client *client)
+{
+	client->reset = false;
+	client->was_reset = true;
+	board_add(client->hub->board, BOARD_RESETS, 1);
+	if (transport_of(client)->once)
+		hub_mark_dirty(client->hub, client);
+	else if (transport_of(client)->reset != NULL)
+		push(client,
+		    transport_of(client)->reset(
+			client->form, client->hub->epoch, client->pos));
+}
+
+void
+client_feed(struct client *client)
+{
+	struct hub *hub = client->hub;
+	struct want *want;
+	bool done = false;
+	enum db_status status;
+
+	if (client->state != CLIENT_BEHIND)
+		return;
+	if (client->reset)
+		tell_reset(client);
+	if (is_full(client)) {
+		hub_mark_dirty(hub, client);
+		return; /* it goes on when its sink has emptied */
+	}
+	if (hub->db.handle == NULL) {
+		hub_mark_dirty(hub, client);
+		return; /* its timer comes back to it */
+	}
+	want = make_wants(client);
+	status = backlog_read(&hub->db, want, client->nsubs, &client->pos,
+	    hub->last_id, give_backlog, client, &done);
+	free(want);
+	if (status == DB_OK && done)
+		client_set_state(client, CLIENT_LIVE);
+	else if (status == DB_OK && !is_full(client))
+		hub_mark_behind(hub, client);
+	hub_mark_dirty(hub, client);
+}
+
+static void
+schedule(struct client *client)
+{
+	const struct config *config = client->hub->config;
+	int64_t now_ms = clock_mono_ms(), next = client->ends_ms;
+	int64_t last = client->sink->progress_ms;
+
+	if (client->sink->blocked || client->state == CLIENT_ENDING)
+		next = last + config->stall_ms;
+	else if (transport_of(client)->beat != NULL &&
+	    last + config->heartbeat_ms < next)
+		next = last + config->heartbeat_ms;
+	if (client->state == CLIENT_BEHIND && next > now_ms + config->check_ms)
+		next = now_ms + config->check_ms;
+	client->timer.repeat =
+	    next <= now_ms ? 0.001 : (double)(next - now_ms) / 1000;
+	ev_timer_again(EV_DEFAULT_UC_ & client->timer);
+}
+
+void
+client_finish(struct client *client)
+{
+	struct chunk *bye = NULL;
+
+	if (client->state == CLIENT_ENDING)
+		return;
+	if (transport_of(client)->once)
+		transport_of(client)->answer(client);
+	else if (transport_of(client)->bye != NULL)
+		bye = transport_of(client)->bye(client);
+	if (bye != NULL)
+		sink_push(client->sink, bye);
+	sink_end(client->sink);
+	client_set_state(client, CLIENT_ENDING);
+	hub_mark_dirty(client->hub, client);
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct client *client = timer->data;
+	const struct config *config = client->hub->config;
+	int64_t now_ms = clock_mono_ms();
+	int64_t idle_ms = now_ms - client->sink->progress_ms;
+
+	(void)loop;
+	(void)revents;
+	if ((client->sink->blocked || client->state == CLIENT_ENDING) &&
+	    idle_ms >= config->stall_ms) {
+		client->doomed = true;
+		hub_mark_dirty(client->hub, client);
+	} else if (now_ms >= client->ends_ms) {
+		client_finish(client);
+	} else if (transport_of(client)->beat != NULL &&
+	    !client->sink->blocked && idle_ms >= config->heartbeat_ms) {
+		push(client, transport_of(client)->beat(client->form));
+	}
+	if (client->state == CLIENT_BEHIND)
+		hub_mark_behind(client->hub, client);
+	schedule(client);
+	hub_settle(client->hub);
+}
+
+void
+client_drained(struct client *client)
+{
+	if (client->state != CLIENT_BEHIND)
+		return;
+	hub_mark_behind(client->hub, client);
+	schedule(client);
+}
+
+void
+client_settle(struct client *client)
+{
+	uint64_t before = client->sink->sent;
+	bool was_blocked = client->sink->blocked;
+
+	if (client->doomed) {
+		log_info("a client of %s is cut: it took nothing for %lld ms",
+		    transport_of(client)->name,
+		    (long long)(clock_mono_ms() - client->sink->progress_ms));
+		board_add(client->hub->board, BOARD_SLOW, 1);
+		client->gone(client);
+		return;
+	}
+	if (transport_of(client)->once && client->state == CLIENT_LIVE &&
+	    (client->collected > 0 || client->was_reset)) {
+		client_finish(client);
+	} else if (transport_of(client)->once &&
+	    client->state == CLIENT_BEHIND && is_full(client)) {
+		client_finish(client);
+	}
+	if (sink_flush(client->sink, clock_mono_ms()) == -1) {
+		client->gone(client);
+		return;
+	}
+	board_add(client->hub->board, BOARD_BYTES,
+	    (int64_t)(client->sink->sent - before));
+	if (client->sink->count == 0 && client->sink->ended) {
+		client->gone(client);
+		return;
+	}
+	if (client->sink->blocked != was_blocked)
+		schedule(client);
+}
+
+static void
+add_sub(struct client *client, const struct want *want)
+{
+	for (size_t i = 0; i < client->nsubs; i++) {
+		const struct topic *topic = client->subs[i]->topic;
+
+		if (topic->len == want->len &&
+		    topic->is_prefix == want->is_prefix &&
+		    memcmp(topic->name, want->name, want->len) == 0)
+			return;
+	}
+	client->subs = xreallocarray(
+	    client->subs, client->nsubs + 1, sizeof(struct sub *));
+	client->subs[client->nsubs++] = hub_subscribe(
+	    client->hub, client, want->name, want->len, want->is_prefix);
+}
+
+void
+client_subscribe(struct client *client, const struct want *want, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		add_sub(client, &want[i]);
+}
+
+void
+client_unsubscribe(struct client *client, const struct want *want, size_t n)
+{
+	for (size_t i = 0; i < client->nsubs;) {
+		const struct topic *topic = client->subs[i]->topic;
+		bool match = false;
+
+		for (size_t j = 0; j < n && !match; j++)
+			match = topic->len == want[j].len &&
+			    topic->is_prefix == want[j].is_prefix &&
+			    memcmp(topic->name, want[j].name, topic->len) == 0;
+		if (!match) {
+			i++;
+			continue;
+		}
+		hub_unsubscribe(client->hub, client->subs[i]);
+		client->subs[i] = client->subs[--client->nsubs];
+	}
+}
+
+enum db_status
+client_attach(struct client *client, struct hub *hub, struct sink *sink,
+    struct form *form, const struct interest *interest, int64_t life_ms)
+{
+	enum db_status status;
+	int64_t after = 0;
+
+	status = hub_refresh(hub);
+	if (status == DB_OK)
+		status = interest_resolve(&hub->db, interest->want,
+		    interest->n, &interest->cursor, hub->last_id, &after,
+		    &client->reset);
+	if (status != DB_OK) {
+		hub_form_release(form);
+		return status;
+	}
+	client->hub = hub;
+	client->sink = sink;
+	client->form = form;
+	client->pos = after;
+	client->conditional = interest->conditional;
+	client->ends_ms = clock_mono_ms() + life_ms;
+	client_subscribe(client, interest->want, interest->n);
+	TAILQ_INSERT_TAIL(&hub->clients, client, link);
+	hub->nclients++;
+	board_add(hub->board, BOARD_CLIENTS, 1);
+	ev_init(&client->timer, on_timer);
+	client->timer.data = client;
+	return DB_OK;
+}
+
+void
+client_start(struct client *client)
+{
+	struct hub *hub = client->hub;
+
+	client_set_state(client, CLIENT_BEHIND);
+	hub_mark_dirty(hub, client);
+	schedule(client);
+	client_feed(client);
+	hub_settle(hub);
+}
+
+void
+client_restart(struct client *client)
+{
+	if (client->state == CLIENT_ENDING || client->state == CLIENT_NEW)
+		return;
+	client->pos = 0;
+	client->reset = true;
+	if (client->state == CLIENT_LIVE)
+		client_set_state(client, CLIENT_BEHIND);
+	hub_mark_behind(client->hub, client);
+}
+
+void
+client_detach(struct client *client)
+{
+	struct hub *hub = client->hub;
+
+	if (hub == NULL)
+		return;
+	while (client->nsubs > 0)
+		hub_unsubscribe(hub, client->subs[--client->nsubs]);
+	free(client->subs);
+	str_free(&client->body);
+	str_free(&client->head);
+	hub_form_release(client->form);
+	ev_timer_stop(EV_DEFAULT_UC_ & client->timer);
+	TAILQ_REMOVE(&hub->clients, client, link);
+	if (client->dirty)
+		STAILQ_REMOVE(&hub->dirty, client, client, dirty_link);
+	if (client->behind)
+		TAILQ_REMOVE(&hub->behind, client, behind_link);
+	hub->nclients--;
+	board_add(hub->board, BOARD_CLIENTS, -1);
+	*client = (struct client){ 0 };
+}

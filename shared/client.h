@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_CLIENT_H
+#define SHARED_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sys/queue.h>
+
+#include <ev.h>
+
+#include "shared/db.h"
+#include "shared/str.h"
+
+struct change;
+struct form;
+struct hub;
+struct interest;
+struct sink;
+struct sub;
+struct want;
+
+/* Where a held client stands. */
+enum client_state {
+	CLIENT_NEW,    /* attached, head not written */
+	CLIENT_BEHIND, /* is fed from the table */
+	CLIENT_LIVE,   /* gets what comes */
+	CLIENT_ENDING, /* its answer is ended, bytes are on their way */
+	CLIENT__MAX
+};
+
+/*
+ * A client that is held: who it is to the hub.  Embedded in what owns the
+ * connection; zeroed, then client_attach.
+ */
+struct client {
+	struct hub *hub;             /* NULL = not attached */
+	struct sink *sink;           /* its way out; the owner's */
+	struct form *form;           /* how it is framed */
+	void (*gone)(struct client *); /* ask the owner to close it now */
+	struct sub **subs;           /* its subscriptions, sorted by nothing */
+	size_t nsubs;                /* used rows */
+	int64_t pos;                 /* it has all up to this id */
+	int64_t lag_bytes;           /* committed while it was behind */
+	int64_t ends_ms;             /* monotonic, when its time is over */
+	struct str body;             /* once: what was collected */
+	size_t collected;            /* once: messages in `body` */
+	struct str head;             /* once: header lines of the answer */
+	ev_timer timer;              /* heartbeat, end of life, stall */
+	TAILQ_ENTRY(client) link;    /* in hub->clients */
+	STAILQ_ENTRY(client) dirty_link;  /* in hub->dirty */
+	TAILQ_ENTRY(client) behind_link;  /* in hub->behind */
+	uint8_t state;               /* enum client_state */
+	bool dirty;                  /* in hub->dirty */
+	bool behind;                 /* in hub->behind */
+	bool reset;                  /* has yet to be told of a reset */
+	bool was_reset;              /* once: the answer says so */
+	bool conditional;            /* once: nothing new is a 304 */
+	bool cut_short;              /* once: more waits than was collected */
+	bool doomed;                 /* to be closed at the next settling */
+};
+
+/*
+ * Attaches a client: looks up its cursor, subscribes, sets client->pos (where it
+ * starts) and client->reset.  `form` is taken over.  `life_ms` is how long it
+ * may stay.  Write the head then, and call client_start.  Returns DB_OK, or why
+ * the database does not answer: nothing is attached then, and the form is
+ * released.
+ */
+enum db_status client_attach(struct client *client, struct hub *hub,
+    struct sink *sink, struct form *form, const struct interest *interest,
+    int64_t life_ms);
+
+/* Sends what it has missed and lets it go live. */
+void client_start(struct client *client);
+
+/* Adds wants to an attached client, or takes them away. */
+void client_subscribe(
+    struct client *client, const struct want *want, size_t n);
+void client_unsubscribe(
+    struct client *client, const struct want *want, size_t n);
+
+/* Takes it out of the hub; one that is not attached is fine. */
+void client_detach(struct client *client);
+
+/* A message of one of its channels was committed. */
+void client_deliver(struct client *client, const struct change *change);
+
+/* The database is another one: starts over with a reset. */
+void client_restart(struct client *client);
+
+/* Reads on from the table while there is room.  Called by the hub. */
+void client_feed(struct client *client);
+
+/* Writes what is queued; may close it by `gone`.  Called by the hub. */
+void client_settle(struct client *client);
+
+/* The sink has emptied: tells whether the owner may go on with it. */
+void client_drained(struct client *client);
+
+/* Ends it in an orderly way, as at the end of its life. */
+void client_finish(struct client *client);
+
+/* Any state to any other goes through here. */
+void client_set_state(struct client *client, enum client_state state);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_CONN_H
+#define SHARED_CONN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <sys/queue.h>
+
+#include <ev.h>
+
+#include "shared/client.h"
+#include "shared/fcgi.h"
+#include "shared/req.h"
+#include "shared/sink.h"
+
+struct server;
+
+/* Where a connection stands. */
+enum conn_state {
+	CONN_READING,   /* a request is on its way in */
+	CONN_WORKING,   /* the program has the request */
+	CONN_HELD,      /* a client of the hub */
+	CONN_ANSWERED,  /* the answer is on its way out */
+	CONN__MAX
+};
+
+/* One FastCGI connection, or the one request of a CGI program. */
+struct conn {
+	struct sink sink;      /* first: a sink's owner is found so */
+	struct client client;  /* attached while CONN_HELD */
+	struct server *server; /* whose it is */
+	struct fcgi_in in;     /* reader of the connection */
+	struct req *req;       /* while CONN_WORKING, else NULL */
+	ev_timer deadline;     /* for the request to come in; CGI: looks */
+	LIST_ENTRY(conn) link; /* all of the process */
+	uint8_t state;         /* enum conn_state */
+};
+
+/* Takes an accepted, non-blocking socket over. */
+void conn_new_fcgi(struct server *server, int fd);
+
+/* The request in the environment and on standard input. */
+void conn_new_cgi(struct server *server);
+
+/* The program has pushed its answer and ended the sink. */
+void conn_answered(struct conn *conn);
+
+/* How many there are. */
+unsigned conn_count(void);
+
+/* Closes all. */
+void conn_close_all(void);
+
+#endif

@@ -1,0 +1,679 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection to the change table: opening with all that can be checked,
+ * prepared statements, transactions, versions.  One statement is one file of
+ * sql/, built in as text; C composes no SQL.
+ */
+#include "config.h"
+
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "shared/db.h"
+#include "shared/log.h"
+#include "shared/str.h"
+
+#define APPLICATION_ID 1414087751 /* "TIDG", see sql/finish_migration.sql */
+
+static const char *const statements[DB__MAX] = {
+	[DB_APPLICATION_ID] =
+#include "sql/application_id.inc"
+	,
+	[DB_BEGIN] =
+#include "sql/begin.inc"
+	,
+	[DB_BEGIN_IMMEDIATE] =
+#include "sql/begin_immediate.inc"
+	,
+	[DB_CHANGES_AFTER] =
+#include "sql/changes_after.inc"
+	,
+	[DB_CHANGES_CHANNEL_AFTER] =
+#include "sql/changes_channel_after.inc"
+	,
+	[DB_CHANGE_DEDUP] =
+#include "sql/change_dedup.inc"
+	,
+	[DB_CHANGE_GET] =
+#include "sql/change_get.inc"
+	,
+	[DB_CHANGE_INSERT] =
+#include "sql/change_insert.inc"
+	,
+	[DB_CHANNEL_DELETE] =
+#include "sql/channel_delete.inc"
+	,
+	[DB_CHANNEL_INFO] =
+#include "sql/channel_info.inc"
+	,
+	[DB_CHANNEL_LAST_IDS] =
+#include "sql/channel_last_ids.inc"
+	,
+	[DB_CHANNEL_NEXT_ID] =
+#include "sql/channel_next_id.inc"
+	,
+	[DB_CHANNEL_WATERMARK] =
+#include "sql/channel_watermark.inc"
+	,
+	[DB_CHECKPOINT] =
+#include "sql/checkpoint.inc"
+	,
+	[DB_COMMIT] =
+#include "sql/commit.inc"
+	,
+	[DB_DATA_VERSION] =
+#include "sql/data_version.inc"
+	,
+	[DB_EPOCH_RENEW] =
+#include "sql/epoch_renew.inc"
+	,
+	[DB_HEAD] =
+#include "sql/head.inc"
+	,
+	[DB_INCREMENTAL_VACUUM] =
+#include "sql/incremental_vacuum.inc"
+	,
+	[DB_MAX_DATA_SET] =
+#include "sql/max_data_set.inc"
+	,
+	[DB_PREFIX_LAST_IDS] =
+#include "sql/prefix_last_ids.inc"
+	,
+	[DB_PREFIX_WATERMARK] =
+#include "sql/prefix_watermark.inc"
+	,
+	[DB_PRUNE_CHANNEL_AGE] =
+#include "sql/prune_channel_age.inc"
+	,
+	[DB_PRUNE_CHANNEL_COUNT] =
+#include "sql/prune_channel_count.inc"
+	,
+	[DB_PRUNE_EXPIRED] =
+#include "sql/prune_expired.inc"
+	,
+	[DB_PRUNE_FLOOR] =
+#include "sql/prune_floor.inc"
+	,
+	[DB_PRUNE_NEXT_CHANNEL] =
+#include "sql/prune_next_channel.inc"
+	,
+	[DB_PRUNE_OLDEST] =
+#include "sql/prune_oldest.inc"
+	,
+	[DB_PRUNE_WATERMARKS] =
+#include "sql/prune_watermarks.inc"
+	,
+	[DB_RELEASE] =
+#include "sql/release.inc"
+	,
+	[DB_ROLLBACK] =
+#include "sql/rollback.inc"
+	,
+	[DB_ROLLBACK_TO] =
+#include "sql/rollback_to.inc"
+	,
+	[DB_SAVEPOINT] =
+#include "sql/savepoint.inc"
+	,
+	[DB_SIZE] =
+#include "sql/size.inc"
+	,
+	[DB_TOTALS] =
+#include "sql/totals.inc"
+	,
+	[DB_USER_VERSION] =
+#include "sql/user_version.inc"
+	,
+	[DB_WATERMARK_COUNT] =
+#include "sql/watermark_count.inc"
+	,
+};
+
+/* Step N makes version N out of version N - 1. */
+static const char *const schema_steps[] = {
+#include "sql/schema.inc"
+};
+
+static const char sql_connect[] =
+#include "sql/connect.inc"
+    ;
+static const char sql_create[] =
+#include "sql/create.inc"
+    ;
+static const char sql_process[] =
+#include "sql/durability_process.inc"
+    ;
+static const char sql_power[] =
+#include "sql/durability_power.inc"
+    ;
+static const char sql_query_only[] =
+#include "sql/query_only.inc"
+    ;
+static const char sql_migrated[] =
+#include "sql/finish_migration.inc"
+    ;
+
+enum db_status
+db_status(struct db *db, int rc)
+{
+	enum db_status status;
+
+	switch (rc & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_ROW:
+	case SQLITE_DONE:
+		return DB_OK;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		status = DB_BUSY;
+		break;
+	case SQLITE_FULL:
+	case SQLITE_IOERR:
+		status = DB_FULL;
+		break;
+	case SQLITE_CONSTRAINT:
+	case SQLITE_TOOBIG:
+	case SQLITE_MISMATCH:
+		status = DB_REFUSED;
+		break;
+	case SQLITE_CANTOPEN:
+	case SQLITE_PERM:
+	case SQLITE_READONLY:
+	case SQLITE_AUTH:
+		status = DB_MISSING;
+		break;
+	case SQLITE_NOTADB:
+		status = DB_NOT_OURS;
+		break;
+	case SQLITE_CORRUPT:
+		status = DB_DAMAGED;
+		break;
+	default:
+		status = DB_FAILED;
+		break;
+	}
+	snprintf(db->error, sizeof(db->error), "%s",
+	    db->handle == NULL ? sqlite3_errstr(rc) :
+				 sqlite3_errmsg(db->handle));
+	return status;
+}
+
+void
+db_done(struct sqlite3_stmt *stmt)
+{
+	sqlite3_reset(stmt);
+	sqlite3_clear_bindings(stmt);
+}
+
+enum db_status
+db_run(struct db *db, enum db_statement which)
+{
+	sqlite3_stmt *stmt = db->stmt[which];
+	enum db_status status;
+	int rc;
+
+	do
+		rc = sqlite3_step(stmt);
+	while (rc == SQLITE_ROW);
+	status = db_status(db, rc);
+	db_done(stmt);
+	return status;
+}
+
+static enum db_status
+exec(struct db *db, const char *sql)
+{
+	return db_status(db, sqlite3_exec(db->handle, sql, NULL, NULL, NULL));
+}
+
+/*
+ * One integer of a statement without parameters.  The statement may not be
+ * prepared yet, so that this serves db_create too.
+ */
+static enum db_status
+read_integer(struct db *db, enum db_statement which, int64_t *value)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc;
+
+	rc = sqlite3_prepare_v2(
+	    db->handle, statements[which], -1, &stmt, NULL);
+	if (rc == SQLITE_OK) {
+		rc = sqlite3_step(stmt);
+		if (rc == SQLITE_ROW)
+			*value = sqlite3_column_int64(stmt, 0);
+	}
+	rc = rc == SQLITE_DONE ? SQLITE_NOTADB : rc;
+	if (rc != SQLITE_ROW) {
+		enum db_status status = db_status(db, rc);
+
+		sqlite3_finalize(stmt);
+		return status;
+	}
+	sqlite3_finalize(stmt);
+	return DB_OK;
+}
+
+int
+db_schema_version(void)
+{
+	return (int)(sizeof(schema_steps) / sizeof(schema_steps[0]));
+}
+
+static enum db_status
+check_version(struct db *db)
+{
+	int64_t id = 0, version = 0;
+	enum db_status status;
+
+	status = read_integer(db, DB_APPLICATION_ID, &id);
+	if (status == DB_OK)
+		status = read_integer(db, DB_USER_VERSION, &version);
+	if (status != DB_OK)
+		return status;
+	if (id != APPLICATION_ID) {
+		snprintf(db->error, sizeof(db->error),
+		    "this is not a Tidings database; `tidings init` makes one");
+		return DB_NOT_OURS;
+	}
+	if (version == db_schema_version())
+		return DB_OK;
+	snprintf(db->error, sizeof(db->error),
+	    "its schema has version %lld, this program needs %d%s",
+	    (long long)version, db_schema_version(),
+	    version < db_schema_version() ? "; run `tidings init`" : "");
+	return DB_NOT_OURS;
+}
+
+static enum db_status
+prepare_all(struct db *db)
+{
+	for (int i = 0; i < DB__MAX; i++) {
+		int rc = sqlite3_prepare_v3(db->handle, statements[i], -1,
+		    SQLITE_PREPARE_PERSISTENT, &db->stmt[i], NULL);
+
+		if (rc != SQLITE_OK)
+			return db_status(db, rc);
+	}
+	return DB_OK;
+}
+
+/* Device, inode and, where the file system tells, time of birth. */
+static int
+file_identity(const char *path, char *out, size_t size)
+{
+#ifdef HAVE_STATX
+	struct statx sx;
+
+	if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &sx) == 0) {
+		bool born = (sx.stx_mask & STATX_BTIME) != 0;
+
+		snprintf(out, size, "%x:%x:%llx:%llx.%x", sx.stx_dev_major,
+		    sx.stx_dev_minor, (unsigned long long)sx.stx_ino,
+		    born ? (unsigned long long)sx.stx_btime.tv_sec : 0,
+		    born ? sx.stx_btime.tv_nsec : 0);
+		return 0;
+	}
+#else
+	struct stat sb;
+
+	if (stat(path, &sb) == 0) {
+		snprintf(out, size, "%llx:%llx", (unsigned long long)sb.st_dev,
+		    (unsigned long long)sb.st_ino);
+		return 0;
+	}
+#endif
+	return -1;
+}
+
+static void
+wal_path(const struct db *db, const char *suffix, char *out, size_t size)
+{
+	if ((size_t)snprintf(out, size, "%s%s", db->path, suffix) >= size)
+		out[0] = '\0';
+}
+
+static void
+remember_file(struct db *db)
+{
+	char wal[4096];
+	struct stat sb;
+
+	if (stat(db->path, &sb) == 0) {
+		db->dev = sb.st_dev;
+		db->ino = sb.st_ino;
+	}
+	wal_path(db, "-wal", wal, sizeof(wal));
+	db->wal_ino = stat(wal, &sb) == 0 ? sb.st_ino : 0;
+}
+
+static enum db_status
+read_head(struct db *db, int64_t *newest, char *file_id, size_t size)
+{
+	sqlite3_stmt *stmt = db->stmt[DB_HEAD];
+	enum db_status status;
+	const char *epoch;
+	int rc = sqlite3_step(stmt);
+
+	if (rc != SQLITE_ROW) {
+		status = db_status(db, rc == SQLITE_DONE ? SQLITE_CORRUPT : rc);
+		db_done(stmt);
+		return status;
+	}
+	epoch = (const char *)sqlite3_column_text(stmt, 0);
+	snprintf(db->epoch, sizeof(db->epoch), "%s", epoch ? epoch : "0");
+	if (file_id != NULL) {
+		const char *id = (const char *)sqlite3_column_text(stmt, 1);
+
+		snprintf(file_id, size, "%s", id ? id : "");
+	}
+	*newest = sqlite3_column_int64(stmt, 2);
+	db_done(stmt);
+	return DB_OK;
+}
+
+enum db_status
+db_head(struct db *db, int64_t *newest)
+{
+	return read_head(db, newest, NULL, 0);
+}
+
+enum db_status
+db_renew_epoch(struct db *db, const char *old)
+{
+	sqlite3_stmt *stmt = db->stmt[DB_EPOCH_RENEW];
+	enum db_status status;
+	char identity[80];
+
+	if (file_identity(db->path, identity, sizeof(identity)) == -1) {
+		snprintf(db->error, sizeof(db->error), "%s", strerror(errno));
+		return DB_MISSING;
+	}
+	sqlite3_bind_text(stmt, 1, old, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_text(stmt, 2, identity, -1, SQLITE_TRANSIENT);
+	status = db_status(db, sqlite3_step(stmt));
+	db_done(stmt);
+	return status;
+}
+
+/* A file that is not the one its epoch was made for gets a new epoch. */
+static enum db_status
+check_identity(struct db *db)
+{
+	char stored[80], present[80], old[sizeof(db->epoch)];
+	enum db_status status;
+	int64_t newest;
+
+	status = read_head(db, &newest, stored, sizeof(stored));
+	if (status != DB_OK)
+		return status;
+	if (file_identity(db->path, present, sizeof(present)) == -1 ||
+	    strcmp(stored, present) == 0)
+		return DB_OK;
+	memcpy(old, db->epoch, sizeof(old));
+	status = db_renew_epoch(db, old);
+	if (status != DB_OK)
+		return status;
+	if (stored[0] != '\0')
+		log_info("%s is a copy or was restored: it has a new epoch",
+		    db->path);
+	return db_head(db, &newest);
+}
+
+static enum db_status
+open_handle(struct db *db, const char *path, int flags, int busy_ms)
+{
+	int rc;
+
+	db->path = xstrndup(path, strlen(path));
+	rc = sqlite3_open_v2(path, &db->handle,
+	    flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+	if (rc != SQLITE_OK)
+		return db_status(db, rc);
+	sqlite3_busy_timeout(db->handle, busy_ms);
+	return exec(db, sql_connect);
+}
+
+/* Closes but keeps the sentence for the caller. */
+static enum db_status
+give_up(struct db *db, enum db_status status)
+{
+	char error[sizeof(db->error)];
+
+	memcpy(error, db->error, sizeof(error));
+	db_close(db);
+	memcpy(db->error, error, sizeof(error));
+	return status;
+}
+
+enum db_status
+db_open(struct db *db, const char *path, enum db_mode mode, int busy_ms)
+{
+	enum db_status status;
+
+	*db = (struct db){ 0 };
+	status = open_handle(db, path, SQLITE_OPEN_READWRITE, busy_ms);
+	if (status == DB_OK)
+		status = check_version(db);
+	if (status == DB_OK)
+		status = prepare_all(db);
+	if (status == DB_OK)
+		status = check_identity(db);
+	if (status == DB_OK)
+		status = exec(db,
+		    mode == DB_READER           ? sql_query_only :
+			mode == DB_WRITER_POWER ? sql_power :
+						  sql_process);
+	if (status != DB_OK)
+		return give_up(db, status);
+	remember_file(db);
+	return DB_OK;
+}
+
+void
+db_close(struct db *db)
+{
+	for (int i = 0; i < DB__MAX; i++)
+		sqlite3_finalize(db->stmt[i]);
+	sqlite3_close(db->handle);
+	free(db->path);
+	*db = (struct db){ 0 };
+}
+
+/* Applies one step and its number, or nothing. */
+static enum db_status
+apply_step(struct db *db, const char *step, int version)
+{
+	struct str sql = { 0 };
+	enum db_status status;
+
+	str_addf(&sql, "BEGIN IMMEDIATE;\n%s\n%s\nPRAGMA user_version = %d;\n"
+		       "COMMIT;\n",
+	    step, sql_migrated, version);
+	status = exec(db, sql.p);
+	if (status != DB_OK && sqlite3_get_autocommit(db->handle) == 0)
+		sqlite3_exec(db->handle, statements[DB_ROLLBACK], NULL, NULL,
+		    NULL);
+	str_free(&sql);
+	return status;
+}
+
+enum db_status
+db_migrate(struct db *db, const char *const *steps, int nsteps)
+{
+	enum db_status status;
+	int64_t version = 0;
+
+	status = read_integer(db, DB_USER_VERSION, &version);
+	if (status == DB_OK && version > nsteps) {
+		snprintf(db->error, sizeof(db->error),
+		    "its schema has version %lld, newer than this program's %d",
+		    (long long)version, nsteps);
+		return DB_NOT_OURS;
+	}
+	for (int64_t i = version; status == DB_OK && i < nsteps; i++)
+		status = apply_step(db, steps[i], (int)i + 1);
+	return status;
+}
+
+/* Refuses to turn somebody else's database into ours. */
+static enum db_status
+check_owner(struct db *db, bool made)
+{
+	int64_t id = 0;
+	enum db_status status;
+
+	if (made)
+		return DB_OK;
+	status = read_integer(db, DB_APPLICATION_ID, &id);
+	if (status == DB_OK && id != APPLICATION_ID) {
+		snprintf(db->error, sizeof(db->error),
+		    "the file exists and is not a Tidings database");
+		return DB_NOT_OURS;
+	}
+	return status;
+}
+
+enum db_status
+db_create(struct db *db, const char *path, mode_t mode_bits, bool *made)
+{
+	enum db_status status;
+	struct stat sb;
+	int fd;
+
+	*db = (struct db){ 0 };
+	*made = stat(path, &sb) == -1 || sb.st_size == 0;
+	if (*made) {
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, mode_bits);
+		if (fd == -1) {
+			snprintf(db->error, sizeof(db->error), "%s",
+			    strerror(errno));
+			return DB_MISSING;
+		}
+		fchmod(fd, mode_bits);
+		close(fd);
+	}
+	status = open_handle(db, path, SQLITE_OPEN_READWRITE, 5000);
+	if (status == DB_OK)
+		status = check_owner(db, *made);
+	if (status == DB_OK)
+		status = exec(db, sql_create);
+	if (status == DB_OK)
+		status = db_migrate(db, schema_steps, db_schema_version());
+	if (status != DB_OK)
+		return give_up(db, status);
+	db_close(db);
+	return db_open(db, path, DB_WRITER, 5000);
+}
+
+bool
+db_replaced(const struct db *db)
+{
+	struct stat sb;
+
+	return stat(db->path, &sb) == -1 || sb.st_dev != db->dev ||
+	    sb.st_ino != db->ino;
+}
+
+void
+db_drop_stale_wal(const struct db *old)
+{
+	char lock[4096], wal[4096], shm[4096];
+	struct stat sb;
+	int fd;
+
+	wal_path(old, "-lock", lock, sizeof(lock));
+	wal_path(old, "-wal", wal, sizeof(wal));
+	wal_path(old, "-shm", shm, sizeof(shm));
+	fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0660);
+	if (fd != -1 && flock(fd, LOCK_EX) == 0 && old->wal_ino != 0 &&
+	    stat(wal, &sb) == 0 && sb.st_ino == old->wal_ino) {
+		log_info("removing the -wal that belongs to the replaced file");
+		unlink(wal);
+		unlink(shm);
+	}
+	if (fd != -1)
+		close(fd);
+}
+
+enum db_status
+db_data_version(struct db *db, int64_t *version)
+{
+	sqlite3_stmt *stmt = db->stmt[DB_DATA_VERSION];
+	enum db_status status;
+	int rc = sqlite3_step(stmt);
+
+	if (rc == SQLITE_ROW)
+		*version = sqlite3_column_int64(stmt, 0);
+	status = db_status(db, rc);
+	sqlite3_reset(stmt);
+	return status;
+}
+
+enum db_status
+db_set_max_data(struct db *db, int64_t bytes)
+{
+	sqlite3_bind_int64(db->stmt[DB_MAX_DATA_SET], 1, bytes);
+	return db_run(db, DB_MAX_DATA_SET);
+}
+
+static enum db_status
+begin(struct db *db, enum db_statement which, const char *site)
+{
+	enum db_status status;
+
+	if (db->begin_site != NULL)
+		log_warnx("%s begins inside the transaction of %s", site,
+		    db->begin_site);
+	status = db_run(db, which);
+	if (status == DB_OK)
+		db->begin_site = site;
+	return status;
+}
+
+enum db_status
+db_begin_read(struct db *db, const char *site)
+{
+	return begin(db, DB_BEGIN, site);
+}
+
+enum db_status
+db_begin_write(struct db *db, const char *site)
+{
+	if (db_replaced(db)) {
+		snprintf(db->error, sizeof(db->error),
+		    "the database file was replaced");
+		return DB_MISSING;
+	}
+	return begin(db, DB_BEGIN_IMMEDIATE, site);
+}
+
+enum db_status
+db_commit(struct db *db)
+{
+	enum db_status status = db_run(db, DB_COMMIT);
+
+	if (status == DB_OK)
+		db->begin_site = NULL;
+	else
+		db_rollback(db);
+	return status;
+}
+
+void
+db_rollback(struct db *db)
+{
+	if (sqlite3_get_autocommit(db->handle) == 0)
+		db_run(db, DB_ROLLBACK);
+	db->begin_site = NULL;
+}

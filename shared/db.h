@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_DB_H
+#define SHARED_DB_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+/* How an operation on the database ended. */
+enum db_status {
+	DB_OK,
+	DB_BUSY,     /* somebody else holds the lock: try again soon */
+	DB_FULL,     /* no room on the disk, or it does not answer */
+	DB_REFUSED,  /* a check of the schema; db_error says which */
+	DB_MISSING,  /* no such file, or no right to open it */
+	DB_NOT_OURS, /* not a database, not ours, or of another version */
+	DB_DAMAGED,  /* corrupt */
+	DB_FAILED    /* anything else */
+};
+
+/* Statements, one per file of sql/. */
+enum db_statement {
+	DB_APPLICATION_ID,
+	DB_BEGIN,
+	DB_BEGIN_IMMEDIATE,
+	DB_CHANGES_AFTER,
+	DB_CHANGES_CHANNEL_AFTER,
+	DB_CHANGE_DEDUP,
+	DB_CHANGE_GET,
+	DB_CHANGE_INSERT,
+	DB_CHANNEL_DELETE,
+	DB_CHANNEL_INFO,
+	DB_CHANNEL_LAST_IDS,
+	DB_CHANNEL_NEXT_ID,
+	DB_CHANNEL_WATERMARK,
+	DB_CHECKPOINT,
+	DB_COMMIT,
+	DB_DATA_VERSION,
+	DB_EPOCH_RENEW,
+	DB_HEAD,
+	DB_INCREMENTAL_VACUUM,
+	DB_MAX_DATA_SET,
+	DB_PREFIX_LAST_IDS,
+	DB_PREFIX_WATERMARK,
+	DB_PRUNE_CHANNEL_AGE,
+	DB_PRUNE_CHANNEL_COUNT,
+	DB_PRUNE_EXPIRED,
+	DB_PRUNE_FLOOR,
+	DB_PRUNE_NEXT_CHANNEL,
+	DB_PRUNE_OLDEST,
+	DB_PRUNE_WATERMARKS,
+	DB_RELEASE,
+	DB_ROLLBACK,
+	DB_ROLLBACK_TO,
+	DB_SAVEPOINT,
+	DB_SIZE,
+	DB_TOTALS,
+	DB_USER_VERSION,
+	DB_WATERMARK_COUNT,
+	DB__MAX
+};
+
+enum db_mode {
+	DB_READER,       /* writes are refused */
+	DB_WRITER,       /* synchronous = NORMAL: survives any crash of programs */
+	DB_WRITER_POWER, /* synchronous = FULL: survives loss of power */
+};
+
+/* One connection.  `= {0}` is a closed one.  For one thread at a time. */
+struct db {
+	struct sqlite3 *handle;             /* NULL = closed */
+	struct sqlite3_stmt *stmt[DB__MAX]; /* prepared at db_open */
+	char *path;                         /* ours */
+	dev_t dev;                          /* of the file that is open */
+	ino_t ino;                          /* of the file that is open */
+	ino_t wal_ino;                      /* of its -wal, 0 = not seen */
+	const char *begin_site;             /* who began, NULL = nobody */
+	char epoch[40];                     /* as db_head saw it last */
+	char error[256];                    /* sentence about the last failure */
+};
+
+/*
+ * Opens an existing database and prepares every statement.  `busy_ms` is how
+ * long a call may wait for another writer.  If the file is not the one that
+ * its epoch was made for (a restored copy), it gets a new epoch first.
+ * Returns DB_OK, or what is wrong with db->error set and the connection closed.
+ */
+enum db_status db_open(
+    struct db *db, const char *path, enum db_mode mode, int busy_ms);
+
+/* Closes; a closed connection is fine. */
+void db_close(struct db *db);
+
+/*
+ * Makes the database if there is none, and brings an older one up to the
+ * present version, step by step, each in a transaction of its own.
+ * `mode_bits` are the permissions of a new file.  Sets *made.
+ */
+enum db_status db_create(struct db *db, const char *path, mode_t mode_bits,
+    bool *made);
+
+/* The same with other steps than the built-in ones, for tests. */
+enum db_status db_migrate(
+    struct db *db, const char *const *steps, int nsteps);
+
+/* The version of the schema that this build writes. */
+int db_schema_version(void);
+
+/* Whether the file at db->path is not the one that is open. */
+bool db_replaced(const struct db *db);
+
+/*
+ * Removes the -wal and -shm that a replaced file left behind, if they are
+ * still those of the connection `old`.  SQLite would apply them to the new
+ * file.  Call before opening the new one.
+ */
+void db_drop_stale_wal(const struct db *old);
+
+/*
+ * Reads epoch (into db->epoch) and newest id ever given out.  Statement-wise
+ * a read of its own unless a transaction is open.
+ */
+enum db_status db_head(struct db *db, int64_t *newest);
+
+/*
+ * Gives the database a new epoch, unless another process did so already
+ * (its epoch is not `old` any more).
+ */
+enum db_status db_renew_epoch(struct db *db, const char *old);
+
+/* Sets the largest `data`, in bytes, that the schema takes. */
+enum db_status db_set_max_data(struct db *db, int64_t bytes);
+
+/* PRAGMA data_version: another number whenever another connection committed. */
+enum db_status db_data_version(struct db *db, int64_t *version);
+
+/* Steps a statement that returns nothing of use, and finishes with it. */
+enum db_status db_run(struct db *db, enum db_statement which);
+
+/* After every use: resets and clears the bindings. */
+void db_done(struct sqlite3_stmt *stmt);
+
+/* Translates a result code of SQLite and keeps the sentence in db->error. */
+enum db_status db_status(struct db *db, int rc);
+
+/*
+ * Transactions.  DB_BEGIN_HERE remembers the place for the complaint about a
+ * nested one.
+ */
+#define DB_STRINGIFY_(x) #x
+#define DB_STRINGIFY(x)	 DB_STRINGIFY_(x)
+#define DB_HERE		 __FILE__ ":" DB_STRINGIFY(__LINE__)
+enum db_status db_begin_read(struct db *db, const char *site);
+enum db_status db_begin_write(struct db *db, const char *site);
+enum db_status db_commit(struct db *db);
+void db_rollback(struct db *db);
+
+#endif

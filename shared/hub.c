@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine of a program: one reader for all its clients.  A wake reads each
+ * new row once, finds the clients of its channel by hash, pushes one shared
+ * encoding to all of them, and then writes to each client once.  Rows that
+ * nobody here waits for cost their key alone.
+ *
+ * Clients are closed at one place, hub_settle, never while lists are walked.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <sqlite3.h>
+
+#include "shared/board.h"
+#include "shared/change.h"
+#include "shared/chunk.h"
+#include "shared/client.h"
+#include "shared/clock.h"
+#include "shared/config_file.h"
+#include "shared/db.h"
+#include "shared/hub.h"
+#include "shared/log.h"
+#include "shared/str.h"
+#include "shared/watch.h"
+
+#define BUSY_MS	      100       /* a reader waits for recovery at most */
+#define BATCH_ROWS    1000      /* read before clients are written to */
+#define BATCH_BYTES   (1 << 20) /* the same in bytes of data */
+#define COMPLAIN_MS   10000     /* between lines about a broken database */
+#define FEED_CLIENTS  64        /* fed in one turn of the loop */
+
+static uint64_t
+hash_name(const char *name, size_t len, bool is_prefix)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ (is_prefix ? 0x5a : 0);
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (unsigned char)name[i]) * UINT64_C(0x100000001b3);
+	return h ^ h >> 32;
+}
+
+static struct topic *
+find_topic(const struct hub *hub, uint64_t hash, const char *name, size_t len,
+    bool is_prefix)
+{
+	struct topic *t = hub->buckets[hash & (hub->nbuckets - 1)];
+
+	while (t != NULL &&
+	    (t->hash != hash || t->len != len || t->is_prefix != is_prefix ||
+		memcmp(t->name, name, len) != 0))
+		t = t->next;
+	return t;
+}
+
+static void
+grow_table(struct hub *hub)
+{
+	size_t n = hub->nbuckets == 0 ? 64 : hub->nbuckets * 2;
+	struct topic **buckets = xcalloc(n, sizeof(*buckets));
+
+	for (size_t i = 0; i < hub->nbuckets; i++)
+		while (hub->buckets[i] != NULL) {
+			struct topic *t = hub->buckets[i];
+
+			hub->buckets[i] = t->next;
+			t->next = buckets[t->hash & (n - 1)];
+			buckets[t->hash & (n - 1)] = t;
+		}
+	free(hub->buckets);
+	hub->buckets = buckets;
+	hub->nbuckets = n;
+}
+
+static struct topic *
+make_topic(struct hub *hub, uint64_t hash, const char *name, size_t len,
+    bool is_prefix)
+{
+	struct topic *t;
+
+	if (hub->ntopics >= hub->nbuckets)
+		grow_table(hub);
+	t = xcalloc(1, sizeof(*t) + len + 1);
+	t->hash = hash;
+	t->len = (uint8_t)len;
+	t->is_prefix = is_prefix;
+	memcpy(t->name, name, len);
+	LIST_INIT(&t->subs);
+	t->next = hub->buckets[hash & (hub->nbuckets - 1)];
+	hub->buckets[hash & (hub->nbuckets - 1)] = t;
+	hub->ntopics++;
+	if (is_prefix)
+		hub->prefix_lens[len]++;
+	return t;
+}
+
+static void
+drop_topic(struct hub *hub, struct topic *topic)
+{
+	struct topic **at = &hub->buckets[topic->hash & (hub->nbuckets - 1)];
+
+	while (*at != topic)
+		at = &(*at)->next;
+	*at = topic->next;
+	hub->ntopics--;
+	if (topic->is_prefix)
+		hub->prefix_lens[topic->len]--;
+	free(topic);
+}
+
+struct sub *
+hub_subscribe(struct hub *hub, struct client *client, const char *name,
+    size_t len, bool is_prefix)
+{
+	uint64_t hash = hash_name(name, len, is_prefix);
+	struct topic *topic = find_topic(hub, hash, name, len, is_prefix);
+	struct sub *sub = xmalloc(sizeof(*sub));
+
+	if (topic == NULL)
+		topic = make_topic(hub, hash, name, len, is_prefix);
+	sub->topic = topic;
+	sub->client = client;
+	LIST_INSERT_HEAD(&topic->subs, sub, link);
+	board_subscriber(hub->board, name, len, is_prefix, 1);
+	return sub;
+}
+
+void
+hub_unsubscribe(struct hub *hub, struct sub *sub)
+{
+	struct topic *topic = sub->topic;
+
+	LIST_REMOVE(sub, link);
+	free(sub);
+	board_subscriber(
+	    hub->board, topic->name, topic->len, topic->is_prefix, -1);
+	if (LIST_EMPTY(&topic->subs))
+		drop_topic(hub, topic);
+}
+
+struct form *
+hub_form(
+    struct hub *hub, const struct transport *transport, const char *param)
+{
+	struct form *form;
+
+	LIST_FOREACH(form, &hub->forms, link) {
+		if (form->transport == transport &&
+		    (param == NULL ?
+			    form->param == NULL :
+			    form->param != NULL &&
+				strcmp(form->param, param) == 0)) {
+			form->users++;
+			return form;
+		}
+	}
+	form = xcalloc(1, sizeof(*form));
+	form->transport = transport;
+	form->param = param == NULL ? NULL : xstrndup(param, strlen(param));
+	form->users = 1;
+	LIST_INSERT_HEAD(&hub->forms, form, link);
+	return form;
+}
+
+void
+hub_form_release(struct form *form)
+{
+	if (form == NULL || --form->users > 0)
+		return;
+	LIST_REMOVE(form, link);
+	chunk_unref(form->chunk);
+	free(form->param);
+	free(form);
+}
+
+void
+hub_mark_dirty(struct hub *hub, struct client *client)
+{
+	if (client->dirty)
+		return;
+	client->dirty = true;
+	STAILQ_INSERT_TAIL(&hub->dirty, client, dirty_link);
+}
+
+void
+hub_mark_behind(struct hub *hub, struct client *client)
+{
+	if (client->behind)
+		return;
+	client->behind = true;
+	TAILQ_INSERT_TAIL(&hub->behind, client, behind_link);
+	ev_idle_start(EV_DEFAULT_UC_ & hub->idle);
+}
+
+void
+hub_settle(struct hub *hub)
+{
+	struct client *client;
+
+	while ((client = STAILQ_FIRST(&hub->dirty)) != NULL) {
+		STAILQ_REMOVE_HEAD(&hub->dirty, dirty_link);
+		client->dirty = false;
+		client_settle(client);
+	}
+}
+
+static void
+on_idle(struct ev_loop *loop, ev_idle *idle, int revents)
+{
+	struct hub *hub = idle->data;
+	struct client *client;
+
+	(void)revents;
+	for (int i = 0; i < FEED_CLIENTS; i++) {
+		client = TAILQ_FIRST(&hub->behind);
+		if (client == NULL)
+			break;
+		TAILQ_REMOVE(&hub->behind, client, behind_link);
+		client->behind = false;
+		client_feed(client);
+	}
+	hub_settle(hub);
+	if (TAILQ_EMPTY(&hub->behind))
+		ev_idle_stop(loop, &hub->idle);
+}
+
+static void
+deliver_topic(struct topic *topic, const struct change *ch)
+{
+	struct sub *sub;
+
+	LIST_FOREACH(sub, &topic->subs, link)
+		client_deliver(sub->client, ch);
+}
+
+/* The topics of a channel: itself and every prefix of it. */
+static size_t
+match(const struct hub *hub, const struct change *ch, struct topic **topics)
+{
+	size_t n = 0;
+	struct topic *t;
+
+	t = find_topic(hub, hash_name(ch->channel, ch->channel_len, false),
+	    ch->channel, ch->channel_len, false);
+	if (t != NULL)
+		topics[n++] = t;
+	for (size_t len = 1; len <= ch->channel_len && len < 256; len++) {
+		if (hub->prefix_lens[len] == 0)
+			continue;
+		t = find_topic(hub, hash_name(ch->channel, len, true),
+		    ch->channel, len, true);
+		if (t != NULL)
+			topics[n++] = t;
+	}
+	return n;
+}
+
+/* One row: to those who wait for it.  Returns the bytes of data it read. */
+static size_t
+deliver_row(struct hub *hub, sqlite3_stmt *stmt, int64_t now_ms)
+{
+	struct topic *topics[256];
+	struct change ch;
+	size_t n;
+
+	change_read_key(&ch, stmt);
+	hub->last_id = ch.id;
+	n = ch.channel_len > 255 ? 0 : match(hub, &ch, topics);
+	if (n == 0)
+		return 0;
+	change_read_rest(&ch, stmt);
+	if (change_expired(&ch, now_ms))
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		deliver_topic(topics[i], &ch);
+	return ch.data_len;
+}
+
+/* Reads new rows, at most one batch.  *more tells that the batch was full. */
+static enum db_status
+read_batch(struct hub *hub, bool *more)
+{
+	sqlite3_stmt *stmt = hub->db.stmt[DB_CHANGES_AFTER];
+	int64_t now_ms = clock_wall_ms();
+	enum db_status status;
+	size_t bytes = 0;
+	int rows = 0, rc;
+
+	sqlite3_bind_int64(stmt, 1, hub->last_id);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		bytes += deliver_row(hub, stmt, now_ms);
+		if (++rows >= BATCH_ROWS || bytes >= BATCH_BYTES)
+			break;
+	}
+	*more = rc == SQLITE_ROW;
+	status = db_status(&hub->db, rc);
+	db_done(stmt);
+	return status;
+}
+
+/* The database became another one: everybody starts over. */
+static void
+start_over(struct hub *hub, int64_t newest)
+{
+	struct client *client;
+
+	log_info("the database has epoch %s now: %zu clients start over",
+	    hub->db.epoch, hub->nclients);
+	memcpy(hub->epoch, hub->db.epoch, sizeof(hub->epoch));
+	hub->last_id = newest;
+	TAILQ_FOREACH(client, &hub->clients, link)
+		client_restart(client);
+}
+
+/*
+ * Ids never go back by themselves: the file was overwritten in place with an
+ * older state of itself (.restore).  It needs a new epoch, once.
+ */
+static enum db_status
+renew_epoch(struct hub *hub)
+{
+	struct db writer;
+	enum db_status status;
+
+	status = db_open(
+	    &writer, hub->config->database, DB_WRITER, BUSY_MS);
+	if (status == DB_OK)
+		status = db_renew_epoch(&writer, hub->epoch);
+	db_close(&writer);
+	return status;
+}
+
+static enum db_status
+check_head(struct hub *hub)
+{
+	enum db_status status;
+	int64_t newest;
+
+	status = db_head(&hub->db, &newest);
+	if (status == DB_OK && newest < hub->last_id &&
+	    strcmp(hub->db.epoch, hub->epoch) == 0) {
+		status = renew_epoch(hub);
+		if (status == DB_OK)
+			status = db_head(&hub->db, &newest);
+	}
+	if (status == DB_OK && strcmp(hub->db.epoch, hub->epoch) != 0)
+		start_over(hub, newest);
+	return status;
+}
+
+static enum db_status
+read_news(struct hub *hub)
+{
+	enum db_status status;
+	bool more = true;
+
+	status = check_head(hub);
+	while (status == DB_OK && more) {
+		status = read_batch(hub, &more);
+		hub_settle(hub);
+	}
+	return status;
+}
+
+static void
+complain(struct hub *hub)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	board_add(hub->board, BOARD_DB_ERRORS, 1);
+	if (now_ms - hub->complained_ms < COMPLAIN_MS)
+		return;
+	hub->complained_ms = now_ms;
+	log_warnx("%s: %s", hub->config->database, hub->db.error);
+}
+
+/* Opens what lies under the name now. */
+static enum db_status
+reopen(struct hub *hub)
+{
+	if (hub->db.handle != NULL) {
+		log_info("%s was replaced", hub->config->database);
+		db_drop_stale_wal(&hub->db);
+	}
+	db_close(&hub->db);
+	hub->version = -1;
+	return db_open(&hub->db, hub->config->database, DB_READER, BUSY_MS);
+}
+
+/* A failure that a fresh connection may cure. */
+static void
+close_if_broken(struct hub *hub, enum db_status status)
+{
+	char error[sizeof(hub->db.error)];
+
+	if (status == DB_OK || status == DB_BUSY || hub->db.handle == NULL)
+		return;
+	memcpy(error, hub->db.error, sizeof(error));
+	db_close(&hub->db);
+	memcpy(hub->db.error, error, sizeof(error));
+}
+
+enum db_status
+hub_refresh(struct hub *hub)
+{
+	enum db_status status = DB_OK;
+	int64_t version;
+
+	if (hub->db.handle == NULL || db_replaced(&hub->db))
+		status = reopen(hub);
+	if (status == DB_OK)
+		status = db_data_version(&hub->db, &version);
+	if (status == DB_OK && version != hub->version) {
+		status = read_news(hub);
+		if (status == DB_OK)
+			hub->version = version;
+	}
+	if (status != DB_OK) {
+		complain(hub);
+		close_if_broken(hub, status);
+	}
+	return status;
+}
+
+static void
+on_look(void *arg)
+{
+	hub_refresh(arg);
+}
+
+enum db_status
+hub_start(struct hub *hub, const struct config *config, struct board *board)
+{
+	enum db_status status;
+	int64_t newest = 0;
+
+	*hub = (struct hub){ .config = config, .board = board, .version = -1 };
+	LIST_INIT(&hub->forms);
+	TAILQ_INIT(&hub->clients);
+	STAILQ_INIT(&hub->dirty);
+	TAILQ_INIT(&hub->behind);
+	grow_table(hub);
+	ev_idle_init(&hub->idle, on_idle);
+	hub->idle.data = hub;
+	status = db_open(&hub->db, config->database, DB_READER, 2000);
+	if (status == DB_OK)
+		status = db_data_version(&hub->db, &hub->version);
+	if (status == DB_OK)
+		status = db_head(&hub->db, &newest);
+	if (status == DB_OK)
+		memcpy(hub->epoch, hub->db.epoch, sizeof(hub->epoch));
+	hub->last_id = newest;
+	watch_start(
+	    &hub->watch, config->database, config->check_ms, on_look, hub);
+	close_if_broken(hub, status);
+	return status;
+}
+
+void
+hub_stop(struct hub *hub)
+{
+	struct client *client;
+
+	while ((client = TAILQ_FIRST(&hub->clients)) != NULL) {
+		client_detach(client);
+		client->gone(client);
+	}
+	watch_stop(&hub->watch);
+	ev_idle_stop(EV_DEFAULT_UC_ & hub->idle);
+	db_close(&hub->db);
+	free(hub->buckets);
+}

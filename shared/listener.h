@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_LISTENER_H
+#define SHARED_LISTENER_H
+
+#include <stddef.h>
+
+struct listener;
+
+/*
+ * Binds "unix:PATH" or "ADDRESS:PORT" and listens; port 0 takes any.  A socket
+ * file that nobody listens on any more is replaced.  Returns the non-blocking
+ * descriptor, or -1 with a sentence in `error`.
+ */
+int listener_bind(const char *where, char *error, size_t size);
+
+/* Whether a descriptor is a listening socket. */
+int listener_is_socket(int fd);
+
+/*
+ * Accepts on `fd`, which it takes over, and hands each connection, non-blocking,
+ * to `accepted`.  Out of descriptors it pauses and tries again.
+ */
+struct listener *listener_start(
+    int fd, void (*accepted)(void *arg, int fd), void *arg);
+
+/* Stops and closes; NULL is fine. */
+void listener_stop(struct listener *listener);
+
+#endif

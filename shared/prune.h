@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_PRUNE_H
+#define SHARED_PRUNE_H
+
+#include <stdbool.h>
+
+#include "shared/db.h"
+
+struct config;
+
+/* Where a round of pruning stands.  `= {0}` begins one. */
+struct prune {
+	int phase;         /* which rule */
+	char channel[256]; /* the channel looked at last */
+	int64_t removed;   /* messages removed in this round */
+};
+
+/*
+ * One small step of a round: at most one short write transaction.  *done tells
+ * that the round is over.  Needs a writer.
+ */
+enum db_status prune_step(
+    struct db *db, const struct config *config, struct prune *prune, bool *done);
+
+/*
+ * Takes the right to prune, which one process at a time has, if the last round
+ * began at least `every_ms` ago.  Returns a descriptor to be closed after the
+ * round, or -1 if it is not our turn.
+ */
+int prune_lease(const char *db_path, int64_t every_ms);
+
+#endif

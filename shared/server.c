@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frame of every program: options, configuration, database, engine, loop.
+ * The same binary is a FastCGI server where it has a listening socket and a CGI
+ * program where httpd started it for one request.
+ */
+#include "config.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shared/board.h"
+#include "shared/client.h"
+#include "shared/clock.h"
+#include "shared/conn.h"
+#include "shared/interest.h"
+#include "shared/listener.h"
+#include "shared/log.h"
+#include "shared/req.h"
+#include "shared/str.h"
+#include "shared/server.h"
+#include "shared/writer.h"
+
+#define GRACE_S	    3.0  /* for held clients to take the end of their answer */
+#define BOARD_SLOTS 8192 /* channels listed by a server */
+#define CGI_SLOTS   128  /* the same by a CGI program */
+#define PATH_SYSTEM SYSCONFDIR "/tidings/tidings.conf"
+
+static void
+raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* -c, else the environment, else the system's file if there is one. */
+static const char *
+find_config(const char *given)
+{
+	if (given == NULL)
+		given = getenv("TIDINGS_CONFIG");
+	if (given == NULL && access(PATH_SYSTEM, F_OK) == 0)
+		given = PATH_SYSTEM;
+	return given;
+}
+
+/* Symbolic links aside, so that the folder that is watched is the right one. */
+static void
+resolve_database(struct config *config)
+{
+	char *real = realpath(config->database, NULL);
+
+	if (real == NULL)
+		return;
+	free(config->database);
+	config->database = real;
+}
+
+void
+server_init(struct server *server, const struct program *program,
+    const char *config_path, bool is_cgi)
+{
+	char error[400];
+	enum db_status status;
+
+	*server = (struct server){ .program = program, .is_cgi = is_cgi };
+	if (config_load(&server->config, find_config(config_path), error,
+		sizeof(error)) == -1)
+		fatalx("%s", error);
+	log_init(program->name,
+	    server->config.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	resolve_database(&server->config);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	raise_descriptor_limit();
+	ev_default_loop(0);
+	server->board = board_open(server->config.run_dir, program->name,
+	    is_cgi ? CGI_SLOTS : BOARD_SLOTS);
+	status = hub_start(&server->hub, &server->config, server->board);
+	if (status != DB_OK && !is_cgi) {
+		board_close(server->board);
+		fatalx("%s: %s%s", server->config.database,
+		    server->hub.db.error,
+		    status == DB_MISSING ? "; `tidings init` makes it" : "");
+	}
+	if (program->writes || !is_cgi)
+		server->writer =
+		    writer_start(&server->config, server->board, !is_cgi);
+}
+
+static void
+on_grace(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	(void)timer;
+	(void)revents;
+	ev_break(loop, EVBREAK_ALL);
+}
+
+/* Stops accepting, ends every held answer in an orderly way, then exits. */
+static void
+on_stop(struct ev_loop *loop, ev_signal *sig, int revents)
+{
+	struct server *server = sig->data;
+	struct client *client;
+
+	(void)revents;
+	if (server->stopping) {
+		ev_break(loop, EVBREAK_ALL);
+		return;
+	}
+	server->stopping = true;
+	listener_stop(server->listener);
+	server->listener = NULL;
+	TAILQ_FOREACH(client, &server->hub.clients, link)
+		client_finish(client);
+	hub_settle(&server->hub);
+	if (conn_count() == 0) {
+		ev_break(loop, EVBREAK_ALL);
+		return;
+	}
+	ev_timer_init(&server->grace, on_grace, GRACE_S, 0);
+	ev_timer_start(loop, &server->grace);
+}
+
+void
+server_run(struct server *server)
+{
+	ev_signal_init(&server->sigterm, on_stop, SIGTERM);
+	ev_signal_init(&server->sigint, on_stop, SIGINT);
+	server->sigterm.data = server->sigint.data = server;
+	ev_signal_start(EV_DEFAULT_UC_ & server->sigterm);
+	ev_signal_start(EV_DEFAULT_UC_ & server->sigint);
+	ev_run(EV_DEFAULT_UC_ 0);
+}
+
+void
+server_free(struct server *server)
+{
+	listener_stop(server->listener);
+	writer_stop(server->writer);
+	conn_close_all();
+	hub_stop(&server->hub);
+	board_close(server->board);
+	config_free(&server->config);
+}
+
+static void
+on_accepted(void *arg, int fd)
+{
+	conn_new_fcgi(arg, fd);
+}
+
+/* Standard input if it listens, -l, or the socket in run_dir. */
+static int
+find_socket(struct server *server, const char *where)
+{
+	char standard[PATH_MAX], error[400];
+	int fd;
+
+	if (where == NULL && listener_is_socket(STDIN_FILENO))
+		return STDIN_FILENO;
+	if (where == NULL) {
+		snprintf(standard, sizeof(standard), "unix:%s/%s.sock",
+		    server->config.run_dir, server->program->name);
+		where = standard;
+	}
+	fd = listener_bind(where, error, sizeof(error));
+	if (fd == -1)
+		fatalx("%s", error);
+	return fd;
+}
+
+static void
+usage(const struct program *program)
+{
+	fprintf(stderr, "usage: %s [-V] [-c file] [-l address]\n",
+	    program->name);
+	exit(2);
+}
+
+int
+server_main(const struct program *program, int argc, char **argv)
+{
+	const char *config_path = NULL, *where = NULL;
+	struct server server;
+	bool is_cgi;
+	int opt;
+
+	log_init(program->name, LOG_LEVEL_INFO);
+	/*
+	 * httpd hands a query without "=" to a CGI program as arguments (RFC
+	 * 3875, section 4.4): those are not ours.
+	 */
+	is_cgi = getenv("GATEWAY_INTERFACE") != NULL &&
+	    !listener_is_socket(STDIN_FILENO);
+	while (!is_cgi && (opt = getopt(argc, argv, "Vc:l:")) != -1) {
+		switch (opt) {
+		case 'V':
+			printf("%s (tidings %s)\n", program->name,
+			    PACKAGE_VERSION);
+			return 0;
+		case 'c':
+			config_path = optarg;
+			break;
+		case 'l':
+			where = optarg;
+			break;
+		default:
+			usage(program);
+		}
+	}
+	if (!is_cgi && optind < argc)
+		usage(program);
+	server_init(&server, program, config_path, is_cgi);
+	if (is_cgi) {
+		conn_new_cgi(&server);
+		if (conn_count() > 0)
+			server_run(&server);
+	} else {
+		server.listener = listener_start(
+		    find_socket(&server, where), on_accepted, &server);
+		log_info("ready");
+		server_run(&server);
+	}
+	server_free(&server);
+	return 0;
+}
+
+void
+server_db_refusal(struct server *server, struct req *req,
+    enum db_status status, const char *detail)
+{
+	(void)server;
+	req_fail(req, 503, 1201, "the database %s: %s",
+	    status == DB_BUSY		? "is busy" :
+		status == DB_FULL	? "can't be written" :
+		status == DB_DAMAGED	? "is damaged" :
+		status == DB_NOT_OURS	? "is not one of Tidings" :
+		status == DB_MISSING	? "can't be opened" :
+					  "does not answer",
+	    detail);
+}
+
+int64_t
+server_life(const struct server *server)
+{
+	const struct config *config = &server->config;
+
+	return config->life_min_ms +
+	    clock_jitter((uint32_t)(
+		config->life_max_ms - config->life_min_ms + 1));
+}
+
+int
+server_hold(struct server *server, struct conn *conn, struct req *req,
+    const struct transport *transport, const char *param,
+    const struct interest *interest, int64_t life_ms)
+{
+	enum db_status status;
+
+	if ((int64_t)server->hub.nclients >= server->config.max_clients ||
+	    server->stopping) {
+		board_add(server->board, BOARD_REFUSED, 1);
+		req_fail(req, 503, 1202,
+		    "this server holds as many clients as it may");
+		return -1;
+	}
+	status = client_attach(&conn->client, &server->hub, &conn->sink,
+	    hub_form(&server->hub, transport, param), interest, life_ms);
+	if (status != DB_OK) {
+		server_db_refusal(
+		    server, req, status, server->hub.db.error);
+		return -1;
+	}
+	return 0;
+}

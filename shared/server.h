@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_SERVER_H
+#define SHARED_SERVER_H
+
+#include <stdbool.h>
+
+#include <ev.h>
+
+#include "shared/config_file.h"
+#include "shared/hub.h"
+
+struct board;
+struct conn;
+struct listener;
+struct req;
+struct server;
+struct writer;
+
+/* What a program under cgi-bin/ is. */
+struct program {
+	const char *name;    /* of the program and its socket */
+	const char *methods; /* it answers, as "GET, HEAD" */
+	bool writes;         /* needs the writer */
+	/*
+	 * Handles one request whose parameters are parsed.  It answers (or
+	 * refuses) at once, holds conn->client, or keeps both until conn_answered.
+	 */
+	void (*handle)(struct server *, struct conn *, struct req *);
+};
+
+/* One running program. */
+struct server {
+	const struct program *program; /* which */
+	struct config config;          /* settings */
+	struct hub hub;                /* the engine */
+	struct board *board;           /* or NULL */
+	struct writer *writer;         /* or NULL */
+	struct listener *listener;     /* or NULL: CGI, or stopping */
+	bool is_cgi;                   /* one request, then exit */
+	bool stopping;                 /* on the way out */
+	ev_timer grace;                /* when to stop waiting for clients */
+	ev_signal sigterm, sigint;     /* both stop */
+};
+
+/*
+ * The main function of every program: options, configuration, database, then
+ * FastCGI or CGI, decided by how it was started.  Returns the exit status.
+ */
+int server_main(const struct program *program, int argc, char **argv);
+
+/*
+ * The parts of it, for the daemon, which brings a listener of its own.
+ * server_init exits with a sentence if the configuration or the database is not
+ * as it should be.
+ */
+void server_init(struct server *server, const struct program *program,
+    const char *config_path, bool is_cgi);
+void server_run(struct server *server);
+void server_free(struct server *server);
+
+/* Refuses a request because the database does not answer: 503. */
+void server_db_refusal(struct server *server, struct req *req,
+    enum db_status status, const char *detail);
+
+/*
+ * Holds a client: refuses with 503 if there are too many or the database does
+ * not answer.  Otherwise the request's interest is attached to conn->client for
+ * `life_ms` and 0 is returned: write the head, then client_start.
+ */
+struct interest;
+int server_hold(struct server *server, struct conn *conn, struct req *req,
+    const struct transport *transport, const char *param,
+    const struct interest *interest, int64_t life_ms);
+
+/* A random life within the bounds of the configuration, ms. */
+int64_t server_life(const struct server *server);
+
+#endif

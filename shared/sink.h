@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_SINK_H
+#define SHARED_SINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ev.h>
+
+struct chunk;
+struct sink;
+
+/* How the bytes of an answer leave. */
+enum sink_kind {
+	SINK_FCGI, /* FCGI_STDOUT records on the program's own connection */
+	SINK_CGI,  /* plain bytes on standard output */
+	SINK_RAW,  /* plain bytes on a socket that is ours */
+};
+
+/* What a sink tells its owner.  Each may close the sink. */
+struct sink_ops {
+	void (*readable)(struct sink *sink); /* bytes or end of file wait */
+	void (*drained)(struct sink *sink);  /* the queue has emptied */
+	void (*failed)(struct sink *sink);   /* the peer is gone */
+};
+
+/* A client's way out.  Zeroed, then sink_open. */
+struct sink {
+	ev_io io;                   /* on `fd` */
+	const struct sink_ops *ops; /* what the owner wants to hear */
+	struct chunk **queue;       /* references, a ring, NULL = none */
+	uint32_t head;              /* first used slot of the ring */
+	uint32_t count;             /* used slots */
+	uint32_t size;              /* slots, a power of two or 0 */
+	uint32_t offset;            /* bytes of the first chunk that are out */
+	uint32_t record_left;       /* content bytes of a begun record to go */
+	uint32_t record_len;        /* content bytes of the begun record */
+	uint16_t request_id;        /* FastCGI's */
+	uint8_t header_left;        /* header bytes of a begun record to go */
+	uint8_t kind;               /* enum sink_kind */
+	bool blocked;               /* waits for room in the socket */
+	bool ended;                 /* nothing may follow in the queue */
+	int fd;                     /* -1 = closed */
+	size_t queued;              /* bytes in the queue */
+	int64_t progress_ms;        /* monotonic, of the last byte out */
+	uint64_t sent;              /* bytes out so far */
+};
+
+/*
+ * Takes the descriptor over (non-blocking already) and starts to watch it.
+ * `now_ms` is monotonic, as everywhere here.
+ */
+void sink_open(struct sink *sink, enum sink_kind kind, int fd,
+    const struct sink_ops *ops, int64_t now_ms);
+
+/*
+ * Queues a reference, which it takes from the caller.  Nothing is written
+ * before sink_flush.  In an ended or closed sink the chunk is dropped.
+ */
+void sink_push(struct sink *sink, struct chunk *chunk);
+
+/* Ends the answer behind what is queued: FCGI_END_REQUEST for FastCGI. */
+void sink_end(struct sink *sink);
+
+/*
+ * Writes what the socket takes, all of it in as few calls as possible.
+ * Returns 0, or -1 if the peer is gone; the sink is then still open and `failed`
+ * was not called.
+ */
+int sink_flush(struct sink *sink, int64_t now_ms);
+
+/* Frees the queue, stops watching and closes the descriptor. */
+void sink_close(struct sink *sink);
+
+/* Ready for another answer on the same connection (FastCGI keep-alive). */
+void sink_reuse(struct sink *sink);
+
+/* Stops and starts to look for bytes from the peer. */
+void sink_want_input(struct sink *sink, bool want);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waking.  A writer that has never heard of us appends to the -wal file; that
+ * write is seen through inotify, but it comes before the commit is visible in
+ * the wal-index.  So every event starts a series of looks at growing distance,
+ * from 50 microseconds to 0.4 s, and each later event starts it anew: a look
+ * that found something does not end it, because the kernel merges equal events
+ * and a second commit may hide behind the first one's.
+ *
+ * The folder is watched, not the file: -wal comes and goes, and a restored
+ * backup is a new file under the old name.  timerfd, since epoll's own timeout
+ * has steps of a millisecond.  Refused: update hooks (they see the own
+ * connection alone) and polling (a core for a millisecond).
+ */
+#include "config.h"
+
+#include <sys/inotify.h>
+#include <sys/timerfd.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shared/log.h"
+#include "shared/str.h"
+#include "shared/watch.h"
+
+#define FIRST_NS     50000 /* first look after an event */
+#define STEPS	     14    /* each waits twice as long as the one before */
+#define BLIND_MS     100   /* safety timer where inotify is missing */
+#define BELL	     "-bell"
+#define EVENTS                                                          \
+	(IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ATTRIB |  \
+	    IN_CLOSE_WRITE)
+
+static void
+look(struct watch *watch)
+{
+	watch->looks++;
+	watch->look(watch->arg);
+}
+
+static void
+schedule(struct watch *watch)
+{
+	struct itimerspec when = { { 0, 0 }, { 0, 0 } };
+	long long ns;
+
+	if (watch->timer_fd == -1 || watch->step >= STEPS)
+		return;
+	ns = (long long)FIRST_NS << watch->step;
+	when.it_value.tv_sec = (time_t)(ns / 1000000000);
+	when.it_value.tv_nsec = (long)(ns % 1000000000);
+	timerfd_settime(watch->timer_fd, 0, &when, NULL);
+}
+
+static void
+on_recheck(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct watch *watch = io->data;
+	uint64_t expired;
+
+	(void)loop;
+	(void)revents;
+	if (read(watch->timer_fd, &expired, sizeof(expired)) == -1)
+		return;
+	look(watch);
+	watch->step++;
+	schedule(watch);
+}
+
+/* Whether an event is about the database, its -wal or its bell. */
+static bool
+concerns(const struct watch *watch, const struct inotify_event *ev)
+{
+	size_t len = strlen(watch->name);
+	const char *rest;
+
+	if (ev->mask & (IN_Q_OVERFLOW | IN_IGNORED))
+		return true;
+	if (ev->len == 0 || strncmp(ev->name, watch->name, len) != 0)
+		return false;
+	rest = ev->name + len;
+	return rest[0] == '\0' || strcmp(rest, "-wal") == 0 ||
+	    strcmp(rest, BELL) == 0;
+}
+
+static void
+on_inotify(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct watch *watch = io->data;
+	union {
+		struct inotify_event event; /* for its alignment */
+		char bytes[8192];
+	} buf;
+	bool concerned = false;
+	ssize_t n;
+
+	(void)loop;
+	(void)revents;
+	n = read(watch->inotify_fd, buf.bytes, sizeof(buf.bytes));
+	for (ssize_t at = 0; at < n;) {
+		const struct inotify_event *ev =
+		    (const void *)(buf.bytes + at);
+
+		concerned = concerned || concerns(watch, ev);
+		at += (ssize_t)(sizeof(*ev) + ev->len);
+	}
+	if (!concerned)
+		return;
+	look(watch);
+	watch->step = 0;
+	schedule(watch);
+}
+
+static void
+on_safety(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	(void)loop;
+	(void)revents;
+	look(timer->data);
+}
+
+static void
+watch_folder(struct watch *watch, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash == NULL ? xstrndup(".", 1) :
+	    slash == path	     ? xstrndup("/", 1) :
+				       xstrndup(path, (size_t)(slash - path));
+
+	watch->name = xstrndup(slash == NULL ? path : slash + 1,
+	    strlen(slash == NULL ? path : slash + 1));
+	watch->timer_fd =
+	    timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	watch->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (watch->inotify_fd != -1 &&
+	    inotify_add_watch(watch->inotify_fd, folder, EVENTS) == -1) {
+		int saved = errno;
+
+		close(watch->inotify_fd);
+		watch->inotify_fd = -1;
+		errno = saved;
+	}
+	if (watch->inotify_fd == -1)
+		log_warn("no inotify on %s, looking every %d ms instead",
+		    folder, BLIND_MS);
+	free(folder);
+}
+
+void
+watch_start(struct watch *watch, const char *path, int64_t check_ms,
+    void (*look_fn)(void *), void *arg)
+{
+	char *real = realpath(path, NULL);
+	double period;
+
+	*watch = (struct watch){ .look = look_fn,
+		.arg = arg,
+		.step = STEPS };
+	watch_folder(watch, real == NULL ? path : real);
+	free(real);
+	if (watch->inotify_fd == -1 && check_ms > BLIND_MS)
+		check_ms = BLIND_MS;
+	period = (double)check_ms / 1000;
+	ev_timer_init(&watch->safety, on_safety, period, period);
+	watch->safety.data = watch;
+	ev_timer_start(EV_DEFAULT_UC_ & watch->safety);
+	ev_io_init(&watch->inotify, on_inotify, watch->inotify_fd, EV_READ);
+	ev_io_init(&watch->recheck, on_recheck, watch->timer_fd, EV_READ);
+	watch->inotify.data = watch->recheck.data = watch;
+	/* First in every turn of the loop: waking is what we are for. */
+	ev_set_priority(&watch->inotify, 1);
+	ev_set_priority(&watch->recheck, 1);
+	if (watch->inotify_fd != -1)
+		ev_io_start(EV_DEFAULT_UC_ & watch->inotify);
+	if (watch->timer_fd != -1)
+		ev_io_start(EV_DEFAULT_UC_ & watch->recheck);
+}
+
+void
+watch_stop(struct watch *watch)
+{
+	ev_timer_stop(EV_DEFAULT_UC_ & watch->safety);
+	ev_io_stop(EV_DEFAULT_UC_ & watch->inotify);
+	ev_io_stop(EV_DEFAULT_UC_ & watch->recheck);
+	if (watch->inotify_fd != -1)
+		close(watch->inotify_fd);
+	if (watch->timer_fd != -1)
+		close(watch->timer_fd);
+	free(watch->name);
+	*watch = (struct watch){ .inotify_fd = -1, .timer_fd = -1 };
+}
+
+void
+watch_ring(const char *path)
+{
+	struct str bell = { 0 };
+	int fd;
+
+	str_addf(&bell, "%s%s", path, BELL);
+	fd = open(bell.p, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
+	if (fd != -1) {
+		if (pwrite(fd, "\a", 1, 0) == -1)
+			log_debug("the doorbell does not ring");
+		close(fd);
+	}
+	str_free(&bell);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_WATCH_H
+#define SHARED_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ev.h>
+
+/*
+ * Notices that somebody committed.  It only says "look": whether something came
+ * is for the one who is called to find out, by PRAGMA data_version.
+ */
+struct watch {
+	ev_io inotify;       /* events of the database's folder */
+	ev_io recheck;       /* timerfd: the next look of a series */
+	ev_timer safety;     /* slow look that needs nothing else */
+	int inotify_fd;      /* -1 = not to be had here */
+	int timer_fd;        /* -1 = not to be had here */
+	unsigned step;       /* of the series of looks, from 0 */
+	char *name;          /* of the database inside its folder */
+	void (*look)(void *); /* what to call */
+	void *arg;           /* handed to it */
+	uint64_t looks;      /* calls of look so far */
+};
+
+/*
+ * Begins to watch the database at `path`.  `check_ms` is the period of the
+ * safety timer.  Never fails: without inotify the timer alone is left, and runs
+ * at least every 100 ms.
+ */
+void watch_start(struct watch *watch, const char *path, int64_t check_ms,
+    void (*look)(void *), void *arg);
+
+void watch_stop(struct watch *watch);
+
+/*
+ * Rings the doorbell of the database at `path` after a commit, so that watchers
+ * look at once.  Failing to is no error: they find out anyway.
+ */
+void watch_ring(const char *path);
+
+#endif

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The writing side of a program: a thread with a connection of its own, so that
+ * neither a slow disk nor another writer's lock ever holds up the loop.  All
+ * jobs that wait are committed in one transaction (group commit), each in a
+ * savepoint, so that one that is refused leaves the others alone.  In between
+ * the thread prunes.
+ *
+ * Refused: retrying a busy database from timers of the loop.  It bounds the
+ * lock but not fsync.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <ev.h>
+
+#include "shared/board.h"
+#include "shared/clock.h"
+#include "shared/config_file.h"
+#include "shared/log.h"
+#include "shared/prune.h"
+#include "shared/str.h"
+#include "shared/watch.h"
+#include "shared/writer.h"
+
+#define WAITING_MAX    10000     /* jobs */
+#define GROUP_MAX      1000      /* jobs in one transaction */
+#define GROUP_BYTES    (8 << 20) /* of data in one transaction */
+#define CGI_PRUNE_STEPS 20       /* after a publish by CGI */
+
+/* A list of jobs, in order. */
+struct jobs {
+	struct job *first; /* or NULL */
+	struct job **last; /* where the next one goes */
+	size_t n;          /* how many */
+};
+
+struct writer {
+	const struct config *config; /* borrowed */
+	struct board *board;         /* or NULL */
+	struct db db;                /* the thread's */
+	struct prune prune;          /* the thread's: the round under way */
+	int lease;                   /* the thread's: -1 = no round */
+	int64_t next_prune_ms;       /* the thread's: monotonic */
+	bool threaded;               /* there is a thread */
+	pthread_t thread;            /* it */
+	pthread_mutex_t lock;        /* over what follows */
+	pthread_cond_t wake;         /* something came, or stop */
+	struct jobs waiting;         /* to be done */
+	struct jobs finished;        /* for the loop */
+	bool stop;                   /* finish and end */
+	ev_async async;              /* to the loop: finished has some */
+};
+
+static void
+jobs_init(struct jobs *jobs)
+{
+	*jobs = (struct jobs){ .last = &jobs->first };
+}
+
+static void
+jobs_add(struct jobs *jobs, struct job *job)
+{
+	job->next = NULL;
+	*jobs->last = job;
+	jobs->last = &job->next;
+	jobs->n++;
+}
+
+static struct job *
+jobs_take(struct jobs *jobs)
+{
+	struct job *job = jobs->first;
+
+	if (job == NULL)
+		return NULL;
+	jobs->first = job->next;
+	if (jobs->first == NULL)
+		jobs->last = &jobs->first;
+	jobs->n--;
+	return job;
+}
+
+static void
+fail_job(struct job *job, enum db_status status, const char *error)
+{
+	job->status = status;
+	snprintf(job->error, sizeof(job->error), "%s", error);
+}
+
+/* Opens, or opens anew after the file was replaced or broke. */
+static enum db_status
+ensure_open(struct writer *w)
+{
+	if (w->db.handle != NULL && !db_replaced(&w->db))
+		return DB_OK;
+	if (w->db.handle != NULL)
+		db_drop_stale_wal(&w->db);
+	db_close(&w->db);
+	return db_open(&w->db, w->config->database,
+	    w->config->power ? DB_WRITER_POWER : DB_WRITER,
+	    (int)w->config->busy_timeout_ms);
+}
+
+/* A connection that failed like this is not used again. */
+static void
+close_if_broken(struct writer *w, enum db_status status)
+{
+	switch (status) {
+	case DB_OK:
+	case DB_BUSY:
+	case DB_REFUSED:
+		return;
+	case DB_FULL:
+	case DB_MISSING:
+	case DB_NOT_OURS:
+	case DB_DAMAGED:
+	case DB_FAILED:
+		break;
+	}
+	board_add(w->board, BOARD_DB_ERRORS, 1);
+	if (w->db.handle != NULL) {
+		char error[sizeof(w->db.error)];
+
+		memcpy(error, w->db.error, sizeof(error));
+		db_close(&w->db);
+		memcpy(w->db.error, error, sizeof(error));
+	}
+}
+
+/* One job inside the transaction.  Only what breaks all is returned. */
+static enum db_status
+publish_job(struct writer *w, struct job *job)
+{
+	enum db_status status = db_run(&w->db, DB_SAVEPOINT);
+
+	job->status = DB_OK;
+	for (size_t i = 0; i < job->n && status == DB_OK; i++) {
+		struct outcome *out = &job->outcomes[i];
+
+		status = change_publish(
+		    &w->db, &job->messages[i], &out->id, &out->again);
+		if (status != DB_REFUSED)
+			continue;
+		job->failed = i;
+		fail_job(job, DB_REFUSED,
+		    out->again ? "the idempotency key was used for another "
+				 "message of this channel" :
+				 w->db.error);
+		status = db_run(&w->db, DB_ROLLBACK_TO);
+		break;
+	}
+	return status == DB_OK ? db_run(&w->db, DB_RELEASE) : status;
+}
+
+static enum db_status
+commit_group(struct writer *w, struct jobs *group)
+{
+	enum db_status status;
+	int64_t newest;
+
+	status = ensure_open(w);
+	if (status == DB_OK)
+		status = db_begin_write(&w->db, DB_HERE);
+	if (status != DB_OK)
+		return status;
+	status = db_head(&w->db, &newest);
+	for (struct job *job = group->first; job != NULL && status == DB_OK;
+	     job = job->next) {
+		memcpy(job->epoch, w->db.epoch, sizeof(job->epoch));
+		status = publish_job(w, job);
+	}
+	if (status != DB_OK) {
+		char error[sizeof(w->db.error)];
+
+		memcpy(error, w->db.error, sizeof(error));
+		db_rollback(&w->db);
+		memcpy(w->db.error, error, sizeof(error));
+		return status;
+	}
+	return db_commit(&w->db);
+}
+
+static void
+count_published(struct writer *w, const struct jobs *group)
+{
+	int64_t n = 0;
+
+	for (const struct job *job = group->first; job != NULL;
+	     job = job->next)
+		if (job->status == DB_OK)
+			for (size_t i = 0; i < job->n; i++)
+				n += job->outcomes[i].again ? 0 : 1;
+	board_add(w->board, BOARD_PUBLISHED, n);
+}
+
+static void
+publish_group(struct writer *w, struct jobs *group)
+{
+	enum db_status status = commit_group(w, group);
+
+	if (status == DB_OK) {
+		watch_ring(w->config->database);
+		count_published(w, group);
+		return;
+	}
+	for (struct job *job = group->first; job != NULL; job = job->next)
+		fail_job(job, status, w->db.error);
+	close_if_broken(w, status);
+}
+
+static void
+empty_channel(struct writer *w, struct job *job)
+{
+	enum db_status status = ensure_open(w);
+
+	if (status == DB_OK)
+		status = change_delete_channel(
+		    &w->db, job->channel, &job->removed);
+	job->status = status;
+	if (status != DB_OK) {
+		fail_job(job, status, w->db.error);
+		close_if_broken(w, status);
+	}
+}
+
+static size_t
+job_bytes(const struct job *job)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < job->n; i++)
+		sum += job->messages[i].data_len;
+	return sum;
+}
+
+/* The next jobs that go together; one that empties a channel goes alone. */
+static void
+take_group(struct jobs *waiting, struct jobs *group)
+{
+	size_t bytes = 0;
+
+	jobs_init(group);
+	while (waiting->first != NULL && group->n < GROUP_MAX) {
+		const struct job *next = waiting->first;
+
+		bytes += job_bytes(next);
+		if (group->n > 0 && (next->n == 0 || bytes > GROUP_BYTES))
+			return;
+		jobs_add(group, jobs_take(waiting));
+		if (group->first->n == 0)
+			return;
+	}
+}
+
+static void
+do_group(struct writer *w, struct jobs *group)
+{
+	if (group->first->n == 0)
+		empty_channel(w, group->first);
+	else
+		publish_group(w, group);
+}
+
+/* One step of a round.  Returns whether there is more to do at once. */
+static bool
+prune_some(struct writer *w)
+{
+	enum db_status status;
+	bool done = false;
+
+	if (w->lease == -1) {
+		w->lease = prune_lease(
+		    w->config->database, w->config->prune_ms * 9 / 10);
+		w->prune = (struct prune){ 0 };
+		if (w->lease == -1)
+			return false;
+	}
+	status = ensure_open(w);
+	if (status == DB_OK)
+		status = prune_step(&w->db, w->config, &w->prune, &done);
+	if (status == DB_OK && !done)
+		return true;
+	close_if_broken(w, status);
+	if (w->prune.removed > 0)
+		log_debug("pruned %lld messages", (long long)w->prune.removed);
+	close(w->lease);
+	w->lease = -1;
+	return false;
+}
+
+/* Waits for work or the time to prune.  The lock is held. */
+static void
+wait_for_work(struct writer *w)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += w->config->prune_ms / 1000;
+	until.tv_nsec += w->config->prune_ms % 1000 * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	while (w->waiting.first == NULL && !w->stop &&
+	    clock_mono_ms() < w->next_prune_ms)
+		if (pthread_cond_timedwait(&w->wake, &w->lock, &until) != 0)
+			break;
+}
+
+static void
+do_waiting(struct writer *w)
+{
+	struct jobs group;
+	struct job *job;
+
+	take_group(&w->waiting, &group);
+	pthread_mutex_unlock(&w->lock);
+	do_group(w, &group);
+	pthread_mutex_lock(&w->lock);
+	while ((job = jobs_take(&group)) != NULL)
+		jobs_add(&w->finished, job);
+	ev_async_send(EV_DEFAULT_UC_ & w->async);
+}
+
+static void *
+run(void *arg)
+{
+	struct writer *w = arg;
+	bool more = false;
+
+	pthread_mutex_lock(&w->lock);
+	for (;;) {
+		if (!more)
+			wait_for_work(w);
+		if (w->waiting.first != NULL) {
+			do_waiting(w);
+			continue;
+		}
+		if (w->stop)
+			break;
+		pthread_mutex_unlock(&w->lock);
+		more = prune_some(w);
+		pthread_mutex_lock(&w->lock);
+		if (!more)
+			w->next_prune_ms =
+			    clock_mono_ms() + w->config->prune_ms;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+static void
+on_async(struct ev_loop *loop, ev_async *async, int revents)
+{
+	struct writer *w = async->data;
+	struct jobs finished;
+	struct job *job;
+
+	(void)loop;
+	(void)revents;
+	jobs_init(&finished);
+	pthread_mutex_lock(&w->lock);
+	while ((job = jobs_take(&w->finished)) != NULL)
+		jobs_add(&finished, job);
+	pthread_mutex_unlock(&w->lock);
+	while ((job = jobs_take(&finished)) != NULL)
+		job->done(job);
+}
+
+static void
+start_thread(struct writer *w)
+{
+	pthread_condattr_t attr;
+	sigset_t all, before;
+
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	ev_async_init(&w->async, on_async);
+	w->async.data = w;
+	ev_async_start(EV_DEFAULT_UC_ & w->async);
+	/* Signals are the loop's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (pthread_create(&w->thread, NULL, run, w) != 0)
+		fatalx("the writer's thread can't be started");
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+struct writer *
+writer_start(const struct config *config, struct board *board, bool threaded)
+{
+	struct writer *w = xcalloc(1, sizeof(*w));
+
+	w->config = config;
+	w->board = board;
+	w->lease = -1;
+	w->threaded = threaded;
+	/* Programs that start together do not prune together. */
+	w->next_prune_ms =
+	    clock_mono_ms() + clock_jitter((uint32_t)config->prune_ms);
+	jobs_init(&w->waiting);
+	jobs_init(&w->finished);
+	if (threaded)
+		start_thread(w);
+	return w;
+}
+
+void
+writer_stop(struct writer *w)
+{
+	if (w == NULL)
+		return;
+	if (w->threaded) {
+		pthread_mutex_lock(&w->lock);
+		w->stop = true;
+		pthread_cond_signal(&w->wake);
+		pthread_mutex_unlock(&w->lock);
+		pthread_join(w->thread, NULL);
+		on_async(EV_DEFAULT_UC, &w->async, 0);
+		ev_async_stop(EV_DEFAULT_UC_ & w->async);
+		pthread_mutex_destroy(&w->lock);
+		pthread_cond_destroy(&w->wake);
+	}
+	if (w->lease != -1)
+		close(w->lease);
+	db_close(&w->db);
+	free(w);
+}
+
+bool
+writer_submit(struct writer *w, struct job *job)
+{
+	struct jobs alone;
+	bool taken;
+
+	if (!w->threaded) {
+		jobs_init(&alone);
+		jobs_add(&alone, job);
+		do_group(w, &alone);
+		job->done(job);
+		for (int i = 0; i < CGI_PRUNE_STEPS; i++)
+			if (!prune_some(w))
+				break;
+		return true;
+	}
+	pthread_mutex_lock(&w->lock);
+	taken = w->waiting.n < WAITING_MAX;
+	if (taken) {
+		jobs_add(&w->waiting, job);
+		pthread_cond_signal(&w->wake);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return taken;
+}

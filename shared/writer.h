@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_WRITER_H
+#define SHARED_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/change.h"
+#include "shared/db.h"
+
+struct board;
+struct config;
+struct writer;
+
+/* What one message of a job came to. */
+struct outcome {
+	int64_t id; /* of the message, or of the one stored before */
+	bool again; /* its dedup was known */
+};
+
+/*
+ * Work for the writer: messages that are committed together or not at all, or
+ * a channel to be emptied.  Made by the caller and the writer's until `done` is
+ * called, in the thread of the loop.
+ */
+struct job {
+	struct job *next;           /* the writer's */
+	struct message *messages;   /* what to publish */
+	struct outcome *outcomes;   /* as many */
+	size_t n;                   /* rows of both; 0 = empty `channel` */
+	const char *channel;        /* n == 0: whose messages are removed */
+	void (*done)(struct job *); /* called once */
+	void *arg;                  /* the caller's */
+	enum db_status status;      /* how it ended */
+	size_t failed;              /* DB_REFUSED: which message */
+	int64_t removed;            /* n == 0: messages removed */
+	char epoch[40];             /* the outcomes' */
+	char error[256];            /* sentence, if it did not end with DB_OK */
+};
+
+/*
+ * Starts the writer.  With `threaded` it has a thread of its own; otherwise
+ * writer_submit does the work before it returns.
+ */
+struct writer *writer_start(
+    const struct config *config, struct board *board, bool threaded);
+
+/* Finishes what was submitted, then stops.  NULL is fine. */
+void writer_stop(struct writer *writer);
+
+/*
+ * Hands a job over.  Returns false, and nothing is kept, if too much waits
+ * already.
+ */
+bool writer_submit(struct writer *writer, struct job *job);
+
+#endif

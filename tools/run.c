@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The supervisor.  It holds the listening sockets, so that a program that dies
+ * costs its clients a reconnect and never a refusal: who knocks meanwhile waits
+ * in the queue of the socket.  Programs are looked for beside this binary (a
+ * build tree) and then where they are installed.
+ *
+ * Refused: one systemd unit per program with socket activation.  It does the
+ * same, but a host without systemd, and the demo, need it just as much.
+ */
+#include "config.h"
+
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shared/clock.h"
+#include "shared/config_file.h"
+#include "shared/listener.h"
+#include "shared/log.h"
+#include "shared/str.h"
+#include "tools/run.h"
+
+#define QUICK_MS    2000 /* a life shorter than this is a failure */
+#define DELAY_MIN_S 1    /* first wait after a failure */
+#define DELAY_MAX_S 30   /* longest wait */
+#define STOP_S	    10   /* until what does not end is killed */
+
+/* One program. */
+struct child {
+	const char *name;    /* of binary, socket and pid file */
+	const char *folder;  /* of the binary in the build tree */
+	int fd;              /* its listening socket */
+	pid_t pid;           /* 0 = not running */
+	int64_t started_ms;  /* monotonic */
+	int64_t again_ms;    /* monotonic, when to start it */
+	int delay_s;         /* of the next wait */
+};
+
+static struct child children[] = {
+	{ .name = "iframe", .folder = "cgi-bin" },
+	{ .name = "longpoll", .folder = "cgi-bin" },
+	{ .name = "poll", .folder = "cgi-bin" },
+	{ .name = "publish", .folder = "cgi-bin" },
+	{ .name = "sse", .folder = "cgi-bin" },
+	{ .name = "status", .folder = "cgi-bin" },
+	{ .name = "wsd", .folder = "daemon" },
+};
+#define NCHILDREN (sizeof(children) / sizeof(children[0]))
+
+static volatile sig_atomic_t stop_signal;
+
+static void
+on_signal(int sig)
+{
+	stop_signal = sig;
+}
+
+static void
+on_child(int sig)
+{
+	(void)sig; /* it only ends the sleep */
+}
+
+/* The binary: ../FOLDER/NAME beside ours, or the installed one. */
+static char *
+find_binary(const struct child *child)
+{
+	char self[PATH_MAX];
+	struct str path = { 0 };
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	if (n > 0) {
+		self[n] = '\0';
+		slash = strrchr(self, '/');
+		*slash = '\0';
+		str_addf(&path, "%s/../%s/%s", self, child->folder,
+		    child->name);
+		if (access(path.p, X_OK) == 0)
+			return path.p;
+		str_clear(&path);
+	}
+	str_addf(&path, LIBEXECDIR "/%s%s",
+	    strcmp(child->folder, "cgi-bin") == 0 ? "cgi-bin/" : "",
+	    child->name);
+	return path.p;
+}
+
+static void
+become(const struct config *config)
+{
+	struct passwd *pw;
+
+	if (config->user == NULL || geteuid() != 0)
+		return;
+	pw = getpwnam(config->user);
+	if (pw == NULL)
+		fatalx("there is no user %s", config->user);
+	if (initgroups(pw->pw_name, pw->pw_gid) == -1 ||
+	    setgid(pw->pw_gid) == -1 || setuid(pw->pw_uid) == -1)
+		fatal("becoming %s", config->user);
+}
+
+static void
+make_run_dir(const struct config *config)
+{
+	struct passwd *pw;
+
+	if (mkdir(config->run_dir, 0755) == -1 && errno != EEXIST)
+		fatal("%s", config->run_dir);
+	pw = config->user != NULL && geteuid() == 0 ? getpwnam(config->user) :
+						       NULL;
+	if (pw != NULL && chown(config->run_dir, pw->pw_uid, pw->pw_gid) == -1)
+		fatal("%s", config->run_dir);
+}
+
+static void
+path_in_run_dir(const struct config *config, struct str *out,
+    const char *name, const char *suffix)
+{
+	str_clear(out);
+	str_addf(out, "%s/%s%s", config->run_dir, name, suffix);
+}
+
+static void
+bind_socket(const struct config *config, struct child *child)
+{
+	struct str where = { 0 };
+	struct passwd *pw;
+	char error[400];
+
+	if (strcmp(child->name, "wsd") == 0)
+		str_addz(&where, config->ws_listen);
+	else
+		str_addf(&where, "unix:%s/%s.sock", config->run_dir,
+		    child->name);
+	child->fd = listener_bind(where.p, error, sizeof(error));
+	if (child->fd == -1)
+		fatalx("%s", error);
+	pw = config->user != NULL && geteuid() == 0 ? getpwnam(config->user) :
+						       NULL;
+	if (pw != NULL && strncmp(where.p, "unix:", 5) == 0 &&
+	    chown(where.p + 5, pw->pw_uid, pw->pw_gid) == -1)
+		log_warn("%s", where.p + 5);
+	str_free(&where);
+}
+
+static void
+write_pid(const struct config *config, const char *name, pid_t pid)
+{
+	struct str path = { 0 };
+	FILE *file;
+
+	path_in_run_dir(config, &path, name, ".pid");
+	file = fopen(path.p, "we");
+	if (file == NULL) {
+		log_warn("%s", path.p);
+	} else {
+		fprintf(file, "%ld\n", (long)pid);
+		fclose(file);
+	}
+	str_free(&path);
+}
+
+static void
+remove_file(const struct config *config, const char *name, const char *suffix)
+{
+	struct str path = { 0 };
+
+	path_in_run_dir(config, &path, name, suffix);
+	unlink(path.p);
+	str_free(&path);
+}
+
+/* In the child: the socket as standard input, and nothing else of ours. */
+static void
+exec_child(const struct config *config, const char *config_path,
+    const struct child *child, pid_t parent)
+{
+	char *binary = find_binary(child);
+	sigset_t none;
+
+	/* It must not outlive a supervisor that was killed. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(1);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (dup2(child->fd, STDIN_FILENO) == -1)
+		_exit(1);
+	become(config);
+	/* Becoming another user cleared it. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (config_path != NULL)
+		execl(binary, child->name, "-c", config_path, (char *)NULL);
+	else
+		execl(binary, child->name, (char *)NULL);
+	log_warn("%s", binary);
+	_exit(127);
+}
+
+static void
+start_child(const struct config *config, const char *config_path,
+    struct child *child)
+{
+	pid_t parent = getpid();
+
+	child->started_ms = clock_mono_ms();
+	child->pid = fork();
+	if (child->pid == 0)
+		exec_child(config, config_path, child, parent);
+	if (child->pid == -1) {
+		log_warn("%s", child->name);
+		child->pid = 0;
+		child->again_ms = child->started_ms + DELAY_MIN_S * 1000;
+		return;
+	}
+	write_pid(config, child->name, child->pid);
+}
+
+/* Decides when what has died is started again. */
+static void
+note_death(struct child *child, int status)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (WIFSIGNALED(status))
+		log_warnx("%s (process %ld) was ended by signal %d",
+		    child->name, (long)child->pid, WTERMSIG(status));
+	else
+		log_warnx("%s (process %ld) exited with status %d",
+		    child->name, (long)child->pid, WEXITSTATUS(status));
+	child->pid = 0;
+	if (now_ms - child->started_ms >= QUICK_MS || WIFSIGNALED(status))
+		child->delay_s = 0;
+	else if (child->delay_s == 0)
+		child->delay_s = DELAY_MIN_S;
+	else if (child->delay_s < DELAY_MAX_S)
+		child->delay_s *= 2;
+	child->again_ms = now_ms + child->delay_s * 1000;
+}
+
+static unsigned
+reap(void)
+{
+	unsigned running = 0;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (size_t i = 0; i < NCHILDREN; i++)
+			if (children[i].pid == pid)
+				note_death(&children[i], status);
+	for (size_t i = 0; i < NCHILDREN; i++)
+		running += children[i].pid != 0;
+	return running;
+}
+
+static void
+signal_all(int sig)
+{
+	for (size_t i = 0; i < NCHILDREN; i++)
+		if (children[i].pid != 0)
+			kill(children[i].pid, sig);
+}
+
+static void
+set_handlers(sigset_t *during_sleep)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+	sigset_t ours;
+
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
+	sa.sa_handler = on_child;
+	sigaction(SIGCHLD, &sa, NULL);
+	/* Taken in ppoll alone, so that none is missed. */
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGTERM);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGHUP);
+	sigaddset(&ours, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &ours, during_sleep);
+}
+
+static void
+sleep_for(int s, const sigset_t *mask)
+{
+	struct timespec ts = { s, 0 };
+
+	pselect(0, NULL, NULL, NULL, &ts, mask);
+}
+
+static void
+start_due(const struct config *config, const char *config_path)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	for (size_t i = 0; i < NCHILDREN; i++)
+		if (children[i].pid == 0 && now_ms >= children[i].again_ms)
+			start_child(config, config_path, &children[i]);
+}
+
+static void
+stop_all(const sigset_t *mask)
+{
+	int64_t until_ms = clock_mono_ms() + STOP_S * 1000;
+
+	signal_all(SIGTERM);
+	while (reap() > 0) {
+		if (clock_mono_ms() >= until_ms)
+			signal_all(SIGKILL);
+		sleep_for(1, mask);
+	}
+}
+
+int
+run_programs(const struct config *config, const char *config_path)
+{
+	char *path = config_path == NULL ? NULL : realpath(config_path, NULL);
+	sigset_t mask;
+
+	make_run_dir(config);
+	for (size_t i = 0; i < NCHILDREN; i++)
+		bind_socket(config, &children[i]);
+	set_handlers(&mask);
+	write_pid(config, "tidings", getpid());
+	log_info("running");
+	while (stop_signal == 0 || stop_signal == SIGHUP) {
+		if (stop_signal == SIGHUP) {
+			stop_signal = 0;
+			signal_all(SIGHUP);
+		}
+		reap();
+		start_due(config, path);
+		sleep_for(1, &mask);
+	}
+	stop_all(&mask);
+	for (size_t i = 0; i < NCHILDREN; i++) {
+		remove_file(config, children[i].name, ".sock");
+		remove_file(config, children[i].name, ".pid");
+		close(children[i].fd);
+	}
+	remove_file(config, "tidings", ".pid");
+	free(path);
+	log_info("stopped");
+	return 0;
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line: makes the database, publishes, looks, prunes, and runs all
+ * programs as one service.
+ */
+#include "config.h"
+
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shared/change.h"
+#include "shared/config_file.h"
+#include "shared/db.h"
+#include "shared/log.h"
+#include "shared/prune.h"
+#include "shared/publish.h"
+#include "shared/str.h"
+#include "shared/watch.h"
+#include "shared/writer.h"
+#include "tools/run.h"
+
+#define PATH_SYSTEM SYSCONFDIR "/tidings/tidings.conf"
+#define MODE_FILE   0660
+
+static const char usage_text[] =
+    "usage: tidings [-V] [-c file] command [argument ...]\n"
+    "\n"
+    "  init                         make the database, or bring it up to date\n"
+    "  publish [-e event] [-k key] [-t type] channel [data]\n"
+    "                               publish data, or standard input\n"
+    "  prune                        remove what retention says, now\n"
+    "  run                          run all programs as a service\n"
+    "  check                        read the configuration and say if it is good\n"
+    "  epoch                        print the epoch and the newest id\n";
+
+static void
+usage(void)
+{
+	fputs(usage_text, stderr);
+	exit(2);
+}
+
+static void
+xopen_writer(struct db *db, const struct config *config)
+{
+	enum db_status status = db_open(db, config->database,
+	    config->power ? DB_WRITER_POWER : DB_WRITER,
+	    (int)config->busy_timeout_ms);
+
+	if (status != DB_OK)
+		fatalx("%s: %s", config->database, db->error);
+}
+
+/* Root makes files for the user that the programs will run as. */
+static void
+give_to_user(const struct config *config)
+{
+	struct passwd *pw;
+
+	if (config->user == NULL || geteuid() != 0)
+		return;
+	pw = getpwnam(config->user);
+	if (pw == NULL)
+		fatalx("there is no user %s", config->user);
+	if (chown(config->database, pw->pw_uid, pw->pw_gid) == -1)
+		fatal("%s", config->database);
+}
+
+static int
+command_init(const struct config *config)
+{
+	enum db_status status;
+	struct db db;
+	int64_t newest;
+	bool made;
+
+	status = db_create(&db, config->database, MODE_FILE, &made);
+	if (status != DB_OK)
+		fatalx("%s: %s", config->database, db.error);
+	status = db_set_max_data(&db, config->max_data);
+	if (status == DB_OK)
+		status = db_head(&db, &newest);
+	if (status != DB_OK)
+		fatalx("%s: %s", config->database, db.error);
+	printf("%s: %s, version %d, epoch %s\n", config->database,
+	    made ? "made" : "is there", db_schema_version(), db.epoch);
+	db_close(&db);
+	give_to_user(config);
+	return 0;
+}
+
+static void
+read_standard_input(struct str *out, int64_t max)
+{
+	char buf[16384];
+	ssize_t n;
+
+	while ((n = read(STDIN_FILENO, buf, sizeof(buf))) > 0) {
+		str_add(out, buf, (size_t)n);
+		if ((int64_t)out->len > max)
+			fatalx("standard input has more than %lld bytes",
+			    (long long)max);
+	}
+	if (n == -1)
+		fatal("standard input");
+	str_add(out, "", 0);
+}
+
+/* Commits one message and prints its cursor. */
+static void
+publish_one(const struct config *config, struct publish *p)
+{
+	const struct message *m = &p->job.messages[0];
+	enum db_status status;
+	int64_t id = 0;
+	bool again;
+	struct db db;
+
+	xopen_writer(&db, config);
+	status = db_begin_write(&db, DB_HERE);
+	if (status == DB_OK)
+		status = change_publish(&db, m, &id, &again);
+	if (status == DB_OK)
+		status = db_commit(&db);
+	if (status != DB_OK)
+		fatalx("%s: %s", config->database, db.error);
+	watch_ring(config->database);
+	printf("%s-%lld\n", db.epoch, (long long)id);
+	db_close(&db);
+}
+
+static int
+command_publish(const struct config *config, int argc, char **argv)
+{
+	struct publish p = { 0 };
+	struct str data = { 0 };
+	struct message m = { 0 };
+	int opt;
+
+	while ((opt = getopt(argc, argv, "+e:k:t:")) != -1) {
+		switch (opt) {
+		case 'e':
+			m.event = optarg;
+			break;
+		case 'k':
+			m.dedup = optarg;
+			break;
+		case 't':
+			m.content_type = optarg;
+			break;
+		default:
+			usage();
+		}
+	}
+	argc -= optind;
+	argv += optind;
+	if (argc < 1 || argc > 2)
+		usage();
+	m.channel = argv[0];
+	if (argc == 2)
+		str_addz(&data, argv[1]);
+	else
+		read_standard_input(&data, config->max_data);
+	m.data = data.p;
+	m.data_len = data.len;
+	m.is_blob = m.content_type != NULL ?
+	    !publish_type_is_text(m.content_type) :
+	    !utf8_valid(data.p, data.len);
+	if (publish_add(&p, config, &m) == -1)
+		fatalx("%s", p.error);
+	publish_one(config, &p);
+	publish_free(&p);
+	str_free(&data);
+	return 0;
+}
+
+static int
+command_prune(const struct config *config)
+{
+	struct prune prune = { 0 };
+	enum db_status status = DB_OK;
+	struct db db;
+	bool done = false;
+	int lease = prune_lease(config->database, 0);
+
+	if (lease == -1)
+		fatalx("another process is pruning");
+	xopen_writer(&db, config);
+	while (status == DB_OK && !done)
+		status = prune_step(&db, config, &prune, &done);
+	if (status != DB_OK)
+		fatalx("%s: %s", config->database, db.error);
+	printf("%lld messages removed\n", (long long)prune.removed);
+	db_close(&db);
+	close(lease);
+	return 0;
+}
+
+static int
+command_epoch(const struct config *config)
+{
+	struct db db;
+	int64_t newest;
+
+	xopen_writer(&db, config);
+	if (db_head(&db, &newest) != DB_OK)
+		fatalx("%s: %s", config->database, db.error);
+	printf("%s-%lld\n", db.epoch, (long long)newest);
+	db_close(&db);
+	return 0;
+}
+
+static int
+run_command(const struct config *config, const char *path, int argc, char **argv)
+{
+	const char *command = argv[0];
+
+	if (strcmp(command, "publish") == 0) {
+		optind = 1;
+		return command_publish(config, argc, argv);
+	}
+	if (argc != 1)
+		usage();
+	if (strcmp(command, "init") == 0)
+		return command_init(config);
+	if (strcmp(command, "prune") == 0)
+		return command_prune(config);
+	if (strcmp(command, "epoch") == 0)
+		return command_epoch(config);
+	if (strcmp(command, "run") == 0)
+		return run_programs(config, path);
+	if (strcmp(command, "check") == 0) {
+		printf("the configuration is good\n");
+		return 0;
+	}
+	usage();
+	return 2;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *path = getenv("TIDINGS_CONFIG");
+	struct config config;
+	char error[400];
+	int opt, rc;
+
+	log_init("tidings", LOG_LEVEL_INFO);
+	while ((opt = getopt(argc, argv, "+Vc:")) != -1) {
+		switch (opt) {
+		case 'V':
+			printf("tidings %s\n", PACKAGE_VERSION);
+			return 0;
+		case 'c':
+			path = optarg;
+			break;
+		default:
+			usage();
+		}
+	}
+	if (optind == argc)
+		usage();
+	/* `tidings init -c FILE` is what fingers type: take -c behind it too. */
+	if (optind + 2 < argc && strcmp(argv[optind + 1], "-c") == 0 &&
+	    strcmp(argv[optind], "publish") != 0 && optind + 3 == argc) {
+		path = argv[optind + 2];
+		argc -= 2;
+	}
+	if (path == NULL && access(PATH_SYSTEM, F_OK) == 0)
+		path = PATH_SYSTEM;
+	if (config_load(&config, path, error, sizeof(error)) == -1)
+		fatalx("%s", error);
+	rc = run_command(&config, path, argc - optind, argv + optind);
+	config_free(&config);
+	return rc;
+}
