@@ -1,1 +1,11 @@
 # SPDX-License-Identifier: MIT
+daemon_PROGRAMS += %D%/wsd
+%C%_wsd_SOURCES = \
+	%D%/handshake.c \
+	%D%/handshake.h \
+	%D%/wsconn.c \
+	%D%/wsconn.h \
+	%D%/wsd.c \
+	%D%/wsop.c \
+	%D%/wsop.h
+%C%_wsd_LDADD = $(SHARED_LIBS) $(HTTP_PARSER_LIBS)

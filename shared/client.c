@@ -150,11 +150,35 @@ client_deliver(struct client *client, const struct change *ch)
 }
 
 static bool
+sub_matches(const struct sub *sub, const struct change *ch)
+{
+	const struct topic *topic = sub->topic;
+
+	return (topic->len == ch->channel_len ||
+		   (topic->is_prefix && topic->len < ch->channel_len)) &&
+	    memcmp(topic->name, ch->channel, topic->len) == 0;
+}
+
+/* Whether some subscription wants a message that others have had already. */
+static bool
+is_new_to(const struct client *client, const struct change *ch)
+{
+	for (size_t i = 0; i < client->nsubs; i++)
+		if (client->subs[i]->after < ch->id &&
+		    sub_matches(client->subs[i], ch))
+			return true;
+	return false;
+}
+
+static bool
 give_backlog(const struct change *ch, void *arg)
 {
 	struct client *client = arg;
 
-	give(client, ch);
+	if (client->rewound && !is_new_to(client, ch))
+		client->pos = ch->id;
+	else
+		give(client, ch);
 	return !is_full(client);
 }
 
@@ -173,8 +197,8 @@ make_wants(const struct client *client)
 	return want;
 }
 
-static void
-tell_reset(struct client *client)
+void
+client_tell_reset(struct client *client, int64_t after)
 {
 	client->reset = false;
 	client->was_reset = true;
@@ -184,7 +208,7 @@ tell_reset(struct client *client)
 	else if (transport_of(client)->reset != NULL)
 		push(client,
 		    transport_of(client)->reset(
-			client->form, client->hub->epoch, client->pos));
+			client->form, client->hub->epoch, after));
 }
 
 void
@@ -198,7 +222,7 @@ client_feed(struct client *client)
 	if (client->state != CLIENT_BEHIND)
 		return;
 	if (client->reset)
-		tell_reset(client);
+		client_tell_reset(client, client->pos);
 	if (is_full(client)) {
 		hub_mark_dirty(hub, client);
 		return; /* it goes on when its sink has emptied */
@@ -211,10 +235,12 @@ client_feed(struct client *client)
 	status = backlog_read(&hub->db, want, client->nsubs, &client->pos,
 	    hub->last_id, give_backlog, client, &done);
 	free(want);
-	if (status == DB_OK && done)
+	if (status == DB_OK && done) {
+		client->rewound = false;
 		client_set_state(client, CLIENT_LIVE);
-	else if (status == DB_OK && !is_full(client))
+	} else if (status == DB_OK && !is_full(client)) {
 		hub_mark_behind(hub, client);
+	}
 	hub_mark_dirty(hub, client);
 }
 
@@ -325,8 +351,8 @@ client_settle(struct client *client)
 		schedule(client);
 }
 
-static void
-add_sub(struct client *client, const struct want *want)
+static struct sub *
+find_sub(const struct client *client, const struct want *want)
 {
 	for (size_t i = 0; i < client->nsubs; i++) {
 		const struct topic *topic = client->subs[i]->topic;
@@ -334,19 +360,61 @@ add_sub(struct client *client, const struct want *want)
 		if (topic->len == want->len &&
 		    topic->is_prefix == want->is_prefix &&
 		    memcmp(topic->name, want->name, want->len) == 0)
-			return;
+			return client->subs[i];
 	}
-	client->subs = xreallocarray(
-	    client->subs, client->nsubs + 1, sizeof(struct sub *));
-	client->subs[client->nsubs++] = hub_subscribe(
-	    client->hub, client, want->name, want->len, want->is_prefix);
+	return NULL;
 }
 
-void
-client_subscribe(struct client *client, const struct want *want, size_t n)
+bool
+client_has(const struct client *client, const struct want *want)
 {
+	return find_sub(client, want) != NULL;
+}
+
+static void
+add_sub(struct client *client, const struct want *want, int64_t after)
+{
+	struct sub *sub = find_sub(client, want);
+
+	if (sub == NULL) {
+		if ((client->nsubs & (client->nsubs - 1)) == 0)
+			client->subs = xreallocarray(client->subs,
+			    client->nsubs == 0 ? 1 : client->nsubs * 2,
+			    sizeof(struct sub *));
+		sub = hub_subscribe(client->hub, client, want->name,
+		    want->len, want->is_prefix);
+		client->subs[client->nsubs++] = sub;
+	}
+	sub->after = after;
+}
+
+/*
+ * Subscriptions of one client have one place in the table, so that it is fed in
+ * one walk.  Where a new one begins earlier the client goes back, and each sub
+ * remembers how far it had got; where it begins later it does the same.
+ */
+void
+client_subscribe(struct client *client, const struct want *want, size_t n,
+    int64_t after)
+{
+	if (n == 0)
+		return;
+	if (client->state == CLIENT_LIVE)
+		client->pos = client->hub->last_id;
+	if (!client->rewound)
+		for (size_t i = 0; i < client->nsubs; i++)
+			client->subs[i]->after = client->pos;
 	for (size_t i = 0; i < n; i++)
-		add_sub(client, &want[i]);
+		add_sub(client, &want[i], after);
+	if (client->nsubs > n && after != client->pos)
+		client->rewound = true;
+	if (after < client->pos || client->nsubs == n) {
+		client->pos = after;
+		if (client->state == CLIENT_LIVE) {
+			client_set_state(client, CLIENT_BEHIND);
+			hub_mark_behind(client->hub, client);
+		}
+	}
 }
 
 void
@@ -391,7 +459,7 @@ client_attach(struct client *client, struct hub *hub, struct sink *sink,
 	client->pos = after;
 	client->conditional = interest->conditional;
 	client->ends_ms = clock_mono_ms() + life_ms;
-	client_subscribe(client, interest->want, interest->n);
+	client_subscribe(client, interest->want, interest->n, after);
 	TAILQ_INSERT_TAIL(&hub->clients, client, link);
 	hub->nclients++;
 	board_add(hub->board, BOARD_CLIENTS, 1);
@@ -419,6 +487,7 @@ client_restart(struct client *client)
 		return;
 	client->pos = 0;
 	client->reset = true;
+	client->rewound = false;
 	if (client->state == CLIENT_LIVE)
 		client_set_state(client, CLIENT_BEHIND);
 	hub_mark_behind(client->hub, client);

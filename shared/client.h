@@ -59,6 +59,7 @@ struct client {
 	bool conditional;            /* once: nothing new is a 304 */
 	bool cut_short;              /* once: more waits than was collected */
 	bool doomed;                 /* to be closed at the next settling */
+	bool rewound;                /* some subs are ahead of `pos` */
 };
 
 /*
@@ -75,9 +76,20 @@ enum db_status client_attach(struct client *client, struct hub *hub,
 /* Sends what it has missed and lets it go live. */
 void client_start(struct client *client);
 
-/* Adds wants to an attached client, or takes them away. */
-void client_subscribe(
-    struct client *client, const struct want *want, size_t n);
+/*
+ * Adds wants to an attached client; it gets their messages behind `after` and
+ * none twice, also where it has gone past that id already.
+ */
+void client_subscribe(struct client *client, const struct want *want,
+    size_t n, int64_t after);
+
+/* Whether it subscribes to exactly this. */
+bool client_has(const struct client *client, const struct want *want);
+
+/* Tells a stream that it may have missed something up to `after`. */
+void client_tell_reset(struct client *client, int64_t after);
+
+/* Takes wants away. */
 void client_unsubscribe(
     struct client *client, const struct want *want, size_t n);
 

@@ -353,6 +353,19 @@ conn_count(void)
 	return nconns;
 }
 
+unsigned
+conn_stop_idle(void)
+{
+	struct conn *conn, *next;
+
+	for (conn = LIST_FIRST(&conns); conn != NULL; conn = next) {
+		next = LIST_NEXT(conn, link);
+		if (conn->state == CONN_READING)
+			conn_close(conn);
+	}
+	return nconns;
+}
+
 void
 conn_close_all(void)
 {

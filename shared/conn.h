@@ -46,6 +46,9 @@ void conn_new_cgi(struct server *server);
 /* The program has pushed its answer and ended the sink. */
 void conn_answered(struct conn *conn);
 
+/* Closes those that wait for a request; returns how many others remain. */
+unsigned conn_stop_idle(void);
+
 /* How many there are. */
 unsigned conn_count(void);
 

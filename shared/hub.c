@@ -122,6 +122,7 @@ hub_subscribe(struct hub *hub, struct client *client, const char *name,
 		topic = make_topic(hub, hash, name, len, is_prefix);
 	sub->topic = topic;
 	sub->client = client;
+	sub->after = 0;
 	LIST_INSERT_HEAD(&topic->subs, sub, link);
 	board_subscriber(hub->board, name, len, is_prefix, 1);
 	return sub;

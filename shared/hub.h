@@ -73,6 +73,7 @@ struct topic {
 struct sub {
 	LIST_ENTRY(sub) link;  /* in the topic */
 	struct topic *topic;   /* what */
+	int64_t after;         /* it has all of this up to this id */
 	struct client *client; /* who */
 };
 

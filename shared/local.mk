@@ -50,4 +50,6 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/watch.c \
 	%D%/watch.h \
 	%D%/writer.c \
-	%D%/writer.h
+	%D%/writer.h \
+	%D%/wsframe.c \
+	%D%/wsframe.h

@@ -114,6 +114,7 @@ on_stop(struct ev_loop *loop, ev_signal *sig, int revents)
 {
 	struct server *server = sig->data;
 	struct client *client;
+	unsigned remain;
 
 	(void)revents;
 	if (server->stopping) {
@@ -126,7 +127,10 @@ on_stop(struct ev_loop *loop, ev_signal *sig, int revents)
 	TAILQ_FOREACH(client, &server->hub.clients, link)
 		client_finish(client);
 	hub_settle(&server->hub);
-	if (conn_count() == 0) {
+	remain = conn_stop_idle();
+	if (server->program->stop != NULL)
+		remain += server->program->stop();
+	if (remain == 0) {
 		ev_break(loop, EVBREAK_ALL);
 		return;
 	}

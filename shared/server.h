@@ -26,6 +26,8 @@ struct program {
 	 * refuses) at once, holds conn->client, or keeps both until conn_answered.
 	 */
 	void (*handle)(struct server *, struct conn *, struct req *);
+	/* Ends the connections of its own; returns how many remain; or NULL. */
+	unsigned (*stop)(void);
 };
 
 /* One running program. */

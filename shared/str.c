@@ -159,6 +159,40 @@ utf8_valid(const char *bytes, size_t len)
 	return true;
 }
 
+/* Whether fewer than four bytes may be the start of a character. */
+static bool
+may_begin(const unsigned char *b, size_t len)
+{
+	/* The least and the greatest continuation; others lie between. */
+	static const char *const tails[] = { "\x80\x80\x80", "\x90\x80\x80",
+		"\xa0\x80\x80" };
+	unsigned char whole[4];
+
+	for (size_t i = 0; i < 3; i++) {
+		memcpy(whole, b, len);
+		memcpy(whole + len, tails[i], 4 - len);
+		if (utf8_sequence(whole, 4) > len)
+			return true;
+	}
+	return false;
+}
+
+bool
+utf8_scan(const char *bytes, size_t len, size_t *checked)
+{
+	const unsigned char *b = (const unsigned char *)bytes;
+
+	while (*checked < len) {
+		size_t n = utf8_sequence(b + *checked, len - *checked);
+
+		if (n == 0)
+			return len - *checked < 4 &&
+			    may_begin(b + *checked, len - *checked);
+		*checked += n;
+	}
+	return true;
+}
+
 bool
 name_valid(const char *name, size_t len)
 {

@@ -38,6 +38,13 @@ char *xstrndup(const char *s, size_t len);
 bool utf8_valid(const char *bytes, size_t len);
 
 /*
+ * Checks text that comes in parts: goes on at *checked and moves it behind the
+ * last whole character.  Returns false as soon as no continuation could make
+ * the text well-formed.
+ */
+bool utf8_scan(const char *bytes, size_t len, size_t *checked);
+
+/*
  * Length in bytes of the well-formed sequence at the start of `bytes`, 1 to
  * 4, or 0 if what stands there is not well-formed.  `len` is at least 1.
  */

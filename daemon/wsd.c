@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The WebSocket daemon: the same engine as the programs under cgi-bin/, behind
+ * a listener of its own.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "daemon/wsconn.h"
+#include "shared/config_file.h"
+#include "shared/listener.h"
+#include "shared/log.h"
+#include "shared/server.h"
+
+static void
+on_accepted(void *arg, int fd)
+{
+	wsconn_new(arg, fd);
+}
+
+static const struct program program = {
+	.name = "wsd",
+	.writes = true,
+	.stop = wsconn_stop_all,
+};
+
+static void
+usage(void)
+{
+	fprintf(stderr, "usage: wsd [-V] [-c file] [-l address]\n");
+	exit(2);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *config_path = NULL, *where = NULL;
+	struct server server;
+	char error[400];
+	int opt, fd = STDIN_FILENO;
+
+	log_init("wsd", LOG_LEVEL_INFO);
+	while ((opt = getopt(argc, argv, "Vc:l:")) != -1) {
+		switch (opt) {
+		case 'V':
+			printf("wsd (tidings %s)\n", PACKAGE_VERSION);
+			return 0;
+		case 'c':
+			config_path = optarg;
+			break;
+		case 'l':
+			where = optarg;
+			break;
+		default:
+			usage();
+		}
+	}
+	if (optind < argc)
+		usage();
+	server_init(&server, &program, config_path, false);
+	if (where != NULL || !listener_is_socket(STDIN_FILENO)) {
+		fd = listener_bind(where != NULL ? where :
+						   server.config.ws_listen,
+		    error, sizeof(error));
+		if (fd == -1)
+			fatalx("%s", error);
+	}
+	server.listener = listener_start(fd, on_accepted, &server);
+	log_info("ready");
+	server_run(&server);
+	wsconn_free_all();
+	server_free(&server);
+	return 0;
+}

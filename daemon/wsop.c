@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a client of the subprotocol tidings.json may ask: subscribe, unsubscribe,
+ * publish, ping.  Each is answered once, with its `ref`.
+ */
+#include "config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "daemon/wsconn.h"
+#include "daemon/wsop.h"
+#include "shared/access.h"
+#include "shared/chunk.h"
+#include "shared/client.h"
+#include "shared/config_file.h"
+#include "shared/hub.h"
+#include "shared/interest.h"
+#include "shared/publish.h"
+#include "shared/server.h"
+#include "shared/str.h"
+#include "shared/writer.h"
+
+/* A publish that the writer has. */
+struct task {
+	struct publish publish; /* the job and its texts */
+	struct wsconn *conn;    /* who waits */
+	json_t *ref;            /* of the request, or NULL */
+	bool list;              /* the answer is a list */
+};
+
+static void
+add_ref(struct str *out, const json_t *ref)
+{
+	char *text;
+
+	if (ref == NULL)
+		return;
+	text = json_dumps(ref, JSON_COMPACT | JSON_ENCODE_ANY);
+	if (text != NULL)
+		str_addf(out, ",\"ref\":%s", text);
+	free(text);
+}
+
+static void
+send_text(struct wsconn *conn, struct str *out)
+{
+	wsconn_send(conn, ws_frame(WS_TEXT, out->p, out->len));
+	str_free(out);
+}
+
+static void fail(struct wsconn *conn, const json_t *ref, int status,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+static void
+fail(struct wsconn *conn, const json_t *ref, int status, const char *fmt, ...)
+{
+	struct str out = { 0 };
+	char detail[400];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(detail, sizeof(detail), fmt, ap);
+	va_end(ap);
+	str_addz(&out, "{\"op\":\"error\"");
+	add_ref(&out, ref);
+	str_addf(&out, ",\"status\":%d,\"detail\":", status);
+	str_add_json(&out, detail, strlen(detail));
+	str_addz(&out, "}");
+	send_text(conn, &out);
+}
+
+static void
+succeed(struct wsconn *conn, const json_t *ref, int64_t cursor)
+{
+	struct str out = { 0 };
+
+	str_addz(&out, "{\"op\":\"ok\"");
+	add_ref(&out, ref);
+	str_addf(&out, ",\"cursor\":\"%s-%lld\"}", conn->server->hub.epoch,
+	    (long long)cursor);
+	send_text(conn, &out);
+}
+
+/* Adds a name, or each name of an array.  Returns NULL or what is wrong. */
+static const char *
+add_names(struct interest *in, json_t *value, bool is_prefix, int64_t max)
+{
+	size_t n = json_is_array(value) ? json_array_size(value) : 1;
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *item =
+		    json_is_array(value) ? json_array_get(value, i) : value;
+		const char *name = json_string_value(item);
+		size_t len = json_string_length(item);
+
+		if (name == NULL || !name_valid(name, len))
+			return "a channel name or prefix must be a string of 1 "
+			       "to 255 bytes without control characters";
+		if ((int64_t)in->n >= max)
+			return "too many channels";
+		in->want = xreallocarray(
+		    in->want, in->n + 1, sizeof(*in->want));
+		in->want[in->n++] = (struct want){ name, len, is_prefix };
+	}
+	return NULL;
+}
+
+/* What subscribe and unsubscribe name.  Returns NULL or what is wrong. */
+static const char *
+read_wants(json_t *root, struct interest *in, int64_t max)
+{
+	static const struct {
+		const char *name;
+		bool is_prefix;
+	} members[] = { { "channel", false }, { "topic", false },
+		{ "channels", false }, { "prefix", true } };
+	const char *wrong = NULL;
+
+	for (size_t i = 0; i < 4 && wrong == NULL; i++) {
+		json_t *value = json_object_get(root, members[i].name);
+
+		if (value != NULL && !json_is_null(value))
+			wrong = add_names(
+			    in, value, members[i].is_prefix, max);
+	}
+	if (wrong == NULL && in->n == 0)
+		wrong = "no channel: name one by channel, channels or prefix";
+	return wrong;
+}
+
+static bool
+read_since(json_t *root, struct cursor *cursor)
+{
+	json_t *since = json_object_get(root, "since");
+	char number[32];
+
+	*cursor = (struct cursor){ .kind = CURSOR_LATEST };
+	if (since == NULL || json_is_null(since))
+		return true;
+	if (json_is_integer(since)) {
+		snprintf(number, sizeof(number), "%lld",
+		    (long long)json_integer_value(since));
+		return cursor_parse(number, cursor);
+	}
+	return json_is_string(since) &&
+	    strlen(json_string_value(since)) == json_string_length(since) &&
+	    cursor_parse(json_string_value(since), cursor);
+}
+
+/* Those that it has already and that name no cursor stay as they are. */
+static void
+drop_known(const struct client *client, struct interest *in)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < in->n; i++)
+		if (!client_has(client, &in->want[i]))
+			in->want[kept++] = in->want[i];
+	in->n = kept;
+}
+
+static void
+subscribe(struct wsconn *conn, json_t *root, const json_t *ref)
+{
+	struct server *server = conn->server;
+	struct hub *hub = &server->hub;
+	struct interest in = { 0 };
+	enum db_status status;
+	const char *wrong;
+	int64_t after = 0;
+	bool reset = false;
+
+	wrong = read_wants(root, &in,
+	    server->config.max_channels - (int64_t)conn->client.nsubs);
+	if (wrong == NULL && !read_since(root, &in.cursor))
+		wrong = "since is not a cursor: EPOCH-ID, an id, earliest, "
+			"latest or -N";
+	if (wrong != NULL) {
+		fail(conn, ref, 400, "%s", wrong);
+		interest_free(&in);
+		return;
+	}
+	status = hub_refresh(hub);
+	if (status == DB_OK)
+		status = interest_resolve(&hub->db, in.want, in.n, &in.cursor,
+		    hub->last_id, &after, &reset);
+	if (status != DB_OK) {
+		fail(conn, ref, 503, "the database does not answer: %s",
+		    hub->db.error);
+	} else {
+		if (in.cursor.kind == CURSOR_LATEST)
+			drop_known(&conn->client, &in);
+		succeed(conn, ref, after);
+		if (reset)
+			client_tell_reset(&conn->client, after);
+		client_subscribe(&conn->client, in.want, in.n, after);
+	}
+	interest_free(&in);
+}
+
+static void
+unsubscribe(struct wsconn *conn, json_t *root, const json_t *ref)
+{
+	struct interest in = { 0 };
+	const char *wrong = read_wants(root, &in, INT32_MAX);
+
+	if (wrong != NULL) {
+		fail(conn, ref, 400, "%s", wrong);
+	} else {
+		client_unsubscribe(&conn->client, in.want, in.n);
+		succeed(conn, ref, conn->server->hub.last_id);
+	}
+	interest_free(&in);
+}
+
+static void
+answer_job(struct task *task)
+{
+	const struct job *job = &task->publish.job;
+	struct str out = { 0 };
+
+	if (publish_status(job) != 201) {
+		fail(task->conn, task->ref, publish_status(job), "%s",
+		    job->error);
+		return;
+	}
+	str_addz(&out, "{\"op\":\"ok\"");
+	add_ref(&out, task->ref);
+	str_addf(&out, ",\"id\":\"%s-%lld\",\"cursor\":\"%s-%lld\"", job->epoch,
+	    (long long)job->outcomes[job->n - 1].id, job->epoch,
+	    (long long)job->outcomes[job->n - 1].id);
+	if (task->list) {
+		str_addz(&out, ",\"messages\":[");
+		for (size_t i = 0; i < job->n; i++) {
+			str_addz(&out, i > 0 ? "," : "");
+			publish_add_result(&out, job, i);
+		}
+		str_addz(&out, "]");
+	}
+	str_addz(&out, "}");
+	send_text(task->conn, &out);
+}
+
+static void
+on_done(struct job *job)
+{
+	struct task *task = job->arg;
+	struct wsconn *conn = task->conn;
+
+	answer_job(task);
+	json_decref(task->ref);
+	publish_free(&task->publish);
+	free(task);
+	wsconn_job_done(conn);
+}
+
+static bool
+may_publish(const struct wsconn *conn, json_t *root)
+{
+	json_t *key = json_object_get(root, "key");
+
+	if (json_is_string(key))
+		return access_may_publish(conn->req, json_string_value(key)) ==
+		    ACCESS_YES;
+	return conn->may_publish;
+}
+
+/* One message in the operation itself, or an array of them. */
+static int
+read_messages(struct task *task, json_t *root)
+{
+	static const char *const ours[] = { "op", "ref", "key", "echo" };
+	struct publish *p = &task->publish;
+	json_t *list = json_object_get(root, "messages"), *item;
+	const struct config *config = &task->conn->server->config;
+	size_t i;
+
+	task->list = json_is_array(list);
+	if (!task->list) {
+		for (i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+			json_object_del(root, ours[i]);
+		return publish_add_json(p, config, root, NULL);
+	}
+	json_array_foreach(list, i, item)
+		if (publish_add_json(p, config, item, NULL) == -1)
+			return -1;
+	if (p->job.n > 0)
+		return 0;
+	snprintf(p->error, sizeof(p->error), "messages is empty");
+	p->status = 400;
+	return -1;
+}
+
+static void
+publish(struct wsconn *conn, json_t *root, json_t *ref)
+{
+	struct task *task;
+	struct job *job;
+
+	if (!may_publish(conn, root)) {
+		fail(conn, ref, 403, "publishing needs a key: \"key\" in the "
+				     "operation, or Authorization: Bearer in "
+				     "the handshake");
+		return;
+	}
+	task = xcalloc(1, sizeof(*task));
+	job = &task->publish.job;
+	task->conn = conn;
+	task->ref = json_incref(ref);
+	task->publish.root = json_incref(root);
+	if (read_messages(task, root) == 0) {
+		job->outcomes = xcalloc(job->n, sizeof(*job->outcomes));
+		job->done = on_done;
+		job->arg = task;
+		conn->jobs++;
+		if (writer_submit(conn->server->writer, job))
+			return;
+		conn->jobs--;
+		fail(conn, ref, 429, "too many publishes wait already");
+	} else {
+		fail(conn, ref, task->publish.status, "%s",
+		    task->publish.error);
+	}
+	json_decref(task->ref);
+	publish_free(&task->publish);
+	free(task);
+}
+
+void
+wsop_handle(struct wsconn *conn, const char *text, size_t len)
+{
+	json_error_t error;
+	json_t *root, *ref;
+	const char *op;
+
+	root = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
+	    &error);
+	if (!json_is_object(root)) {
+		fail(conn, NULL, 400, "a message must be a JSON object%s%s",
+		    root == NULL ? ": " : "", root == NULL ? error.text : "");
+		json_decref(root);
+		return;
+	}
+	op = json_string_value(json_object_get(root, "op"));
+	ref = json_incref(json_object_get(root, "ref"));
+	if (op == NULL)
+		fail(conn, ref, 400, "there is no op");
+	else if (strcmp(op, "subscribe") == 0)
+		subscribe(conn, root, ref);
+	else if (strcmp(op, "unsubscribe") == 0)
+		unsubscribe(conn, root, ref);
+	else if (strcmp(op, "publish") == 0)
+		publish(conn, root, ref);
+	else if (strcmp(op, "ping") == 0)
+		succeed(conn, ref, conn->server->hub.last_id);
+	else
+		fail(conn, ref, 400,
+		    "op must be subscribe, unsubscribe, publish or ping");
+	json_decref(ref);
+	json_decref(root);
+}
