@@ -1,0 +1,28 @@
+-- SPDX-License-Identifier: MIT
+-- An application's own table that publishes by itself: whoever inserts a row,
+-- in whatever language, has told every open page.  The table lies in the same
+-- database file, so that row and message are committed together or not at all.
+--
+--     sqlite3 /var/lib/tidings/tidings.db < trigger.sql
+
+CREATE TABLE IF NOT EXISTS news (
+    id       INTEGER PRIMARY KEY,
+    headline TEXT NOT NULL,
+    link     TEXT
+);
+
+CREATE TRIGGER IF NOT EXISTS news_publish AFTER INSERT ON news
+BEGIN
+    INSERT INTO changes (channel, event, content_type, data)
+    VALUES ('news', 'headline', 'application/json',
+        json_object('id', NEW.id, 'headline', NEW.headline,
+            'link', NEW.link));
+END;
+
+CREATE TRIGGER IF NOT EXISTS news_correct AFTER UPDATE ON news
+BEGIN
+    INSERT INTO changes (channel, event, content_type, data)
+    VALUES ('news', 'correction', 'application/json',
+        json_object('id', NEW.id, 'headline', NEW.headline,
+            'link', NEW.link));
+END;
