@@ -55,7 +55,7 @@ read_messages(struct server *server, const struct interest *interest,
 	if (status != DB_OK)
 		return status;
 	status = interest_resolve(&hub->db, interest->want, interest->n,
-	    &interest->cursor, hub->last_id, &answer->cursor, &answer->reset);
+	    &interest->cursor, hub->newest, &answer->cursor, &answer->reset);
 	while (status == DB_OK && !done && !is_full(c))
 		status = backlog_read(&hub->db, interest->want, interest->n,
 		    &answer->cursor, hub->last_id, collect, c, &done);

@@ -188,7 +188,7 @@ subscribe(struct wsconn *conn, json_t *root, const json_t *ref)
 	status = hub_refresh(hub);
 	if (status == DB_OK)
 		status = interest_resolve(&hub->db, in.want, in.n, &in.cursor,
-		    hub->last_id, &after, &reset);
+		    hub->newest, &after, &reset);
 	if (status != DB_OK) {
 		fail(conn, ref, 503, "the database does not answer: %s",
 		    hub->db.error);

@@ -16,9 +16,11 @@
 bool
 access_is_loopback(const char *address)
 {
-	return strncmp(address, "127.", 4) == 0 ||
-	    strcmp(address, "::1") == 0 ||
-	    strncmp(address, "::ffff:127.", 11) == 0;
+	if (strncmp(address, "::ffff:", 7) == 0)
+		address += 7;
+	return strcmp(address, "::1") == 0 ||
+	    (strncmp(address, "127.", 4) == 0 &&
+		strspn(address, "0123456789.") == strlen(address));
 }
 
 static bool
@@ -38,6 +40,27 @@ key_known(const struct config *config, const char *given)
 	return found;
 }
 
+/*
+ * Whether a page that asks from loopback came from a loopback name.  A foreign
+ * name that was made to resolve to 127.0.0.1 is the page of somebody else.
+ */
+static bool
+is_local_page(const struct req *req)
+{
+	const char *host = req_var(req, "HTTP_HOST");
+	size_t len = strcspn(host, ":");
+	char name[64];
+
+	if (req_var(req, "HTTP_ORIGIN")[0] == '\0' ||
+	    strncmp(host, "[::1]", 5) == 0)
+		return true;
+	if (len >= sizeof(name))
+		return false;
+	memcpy(name, host, len);
+	name[len] = '\0';
+	return access_is_loopback(name) || strcasecmp(name, "localhost") == 0;
+}
+
 enum access
 access_may_publish(const struct req *req, const char *key)
 {
@@ -51,7 +74,8 @@ access_may_publish(const struct req *req, const char *key)
 		return key_known(req->config, key) ? ACCESS_YES :
 						     ACCESS_BAD_KEY;
 	if (req->config->publish_from_loopback &&
-	    access_is_loopback(req_var(req, "REMOTE_ADDR")))
+	    access_is_loopback(req_var(req, "REMOTE_ADDR")) &&
+	    is_local_page(req))
 		return ACCESS_YES;
 	return ACCESS_NO_KEY;
 }

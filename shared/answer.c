@@ -22,18 +22,20 @@ add_head(struct sink *sink, struct str *out, int status,
 void
 answer_messages(struct sink *sink, const struct answer *answer)
 {
-	struct str out = { 0 };
+	struct str out = { 0 }, body = { 0 };
 
+	str_addf(&body, "{\"cursor\":\"%s-%lld\",\"reset\":%s,\"messages\":[",
+	    answer->epoch, (long long)answer->cursor,
+	    answer->reset ? "true" : "false");
+	str_add(&body, answer->messages, answer->len);
+	str_addz(&body, "]}\n");
 	add_head(sink, &out, 200, answer);
-	str_addz(&out, "Content-Type: application/json\r\n\r\n");
-	if (!answer->head_only) {
-		str_addf(&out,
-		    "{\"cursor\":\"%s-%lld\",\"reset\":%s,\"messages\":[",
-		    answer->epoch, (long long)answer->cursor,
-		    answer->reset ? "true" : "false");
-		str_add(&out, answer->messages, answer->len);
-		str_addz(&out, "]}\n");
-	}
+	str_addf(&out,
+	    "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+	    body.len);
+	if (!answer->head_only)
+		str_add(&out, body.p, body.len);
+	str_free(&body);
 	sink_push(sink, chunk_take(&out));
 	sink_end(sink);
 }

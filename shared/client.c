@@ -132,6 +132,7 @@ client_deliver(struct client *client, const struct change *ch)
 			return;
 		}
 		client_set_state(client, CLIENT_BEHIND);
+		client->pos = ch->id - 1;
 		client->lag_bytes = 0;
 		hub_mark_behind(client->hub, client);
 		return;
@@ -399,7 +400,8 @@ client_subscribe(struct client *client, const struct want *want, size_t n,
 {
 	if (n == 0)
 		return;
-	if (client->state == CLIENT_LIVE)
+	if (client->state == CLIENT_LIVE &&
+	    client->pos < client->hub->last_id)
 		client->pos = client->hub->last_id;
 	if (!client->rewound)
 		for (size_t i = 0; i < client->nsubs; i++)
@@ -447,7 +449,7 @@ client_attach(struct client *client, struct hub *hub, struct sink *sink,
 	status = hub_refresh(hub);
 	if (status == DB_OK)
 		status = interest_resolve(&hub->db, interest->want,
-		    interest->n, &interest->cursor, hub->last_id, &after,
+		    interest->n, &interest->cursor, hub->newest, &after,
 		    &client->reset);
 	if (status != DB_OK) {
 		hub_form_release(form);

@@ -31,6 +31,7 @@
 #define BATCH_BYTES   (1 << 20) /* the same in bytes of data */
 #define COMPLAIN_MS   10000     /* between lines about a broken database */
 #define FEED_CLIENTS  64        /* fed in one turn of the loop */
+#define TURN_BATCHES  4         /* read in one turn of the loop */
 
 static uint64_t
 hash_name(const char *name, size_t len, bool is_prefix)
@@ -207,13 +208,12 @@ hub_settle(struct hub *hub)
 	}
 }
 
+/* Feeds some of those who are behind. */
 static void
-on_idle(struct ev_loop *loop, ev_idle *idle, int revents)
+feed_some(struct hub *hub)
 {
-	struct hub *hub = idle->data;
 	struct client *client;
 
-	(void)revents;
 	for (int i = 0; i < FEED_CLIENTS; i++) {
 		client = TAILQ_FIRST(&hub->behind);
 		if (client == NULL)
@@ -223,8 +223,6 @@ on_idle(struct ev_loop *loop, ev_idle *idle, int revents)
 		client_feed(client);
 	}
 	hub_settle(hub);
-	if (TAILQ_EMPTY(&hub->behind))
-		ev_idle_stop(loop, &hub->idle);
 }
 
 static void
@@ -268,6 +266,8 @@ deliver_row(struct hub *hub, sqlite3_stmt *stmt, int64_t now_ms)
 
 	change_read_key(&ch, stmt);
 	hub->last_id = ch.id;
+	if (ch.id > hub->newest)
+		hub->newest = ch.id;
 	n = ch.channel_len > 255 ? 0 : match(hub, &ch, topics);
 	if (n == 0)
 		return 0;
@@ -310,7 +310,7 @@ start_over(struct hub *hub, int64_t newest)
 	log_info("the database has epoch %s now: %zu clients start over",
 	    hub->db.epoch, hub->nclients);
 	memcpy(hub->epoch, hub->db.epoch, sizeof(hub->epoch));
-	hub->last_id = newest;
+	hub->last_id = hub->newest = newest;
 	TAILQ_FOREACH(client, &hub->clients, link)
 		client_restart(client);
 }
@@ -346,9 +346,12 @@ check_head(struct hub *hub)
 		if (status == DB_OK)
 			status = db_head(&hub->db, &newest);
 	}
-	if (status == DB_OK && strcmp(hub->db.epoch, hub->epoch) != 0)
+	if (status != DB_OK)
+		return status;
+	if (strcmp(hub->db.epoch, hub->epoch) != 0)
 		start_over(hub, newest);
-	return status;
+	hub->newest = newest;
+	return DB_OK;
 }
 
 static enum db_status
@@ -358,10 +361,14 @@ read_news(struct hub *hub)
 	bool more = true;
 
 	status = check_head(hub);
-	while (status == DB_OK && more) {
+	for (int i = 0; i < TURN_BATCHES && status == DB_OK && more; i++) {
 		status = read_batch(hub, &more);
 		hub_settle(hub);
 	}
+	/* Others have a turn before we go on. */
+	hub->more = status == DB_OK && more;
+	if (hub->more)
+		ev_idle_start(EV_DEFAULT_UC_ & hub->idle);
 	return status;
 }
 
@@ -413,12 +420,13 @@ hub_refresh(struct hub *hub)
 		status = reopen(hub);
 	if (status == DB_OK)
 		status = db_data_version(&hub->db, &version);
-	if (status == DB_OK && version != hub->version) {
+	if (status == DB_OK && (version != hub->version || hub->more)) {
 		status = read_news(hub);
 		if (status == DB_OK)
 			hub->version = version;
 	}
 	if (status != DB_OK) {
+		hub->more = false;
 		complain(hub);
 		close_if_broken(hub, status);
 	}
@@ -429,6 +437,20 @@ static void
 on_look(void *arg)
 {
 	hub_refresh(arg);
+}
+
+/* What was left for later: news first, then those who are behind. */
+static void
+on_idle(struct ev_loop *loop, ev_idle *idle, int revents)
+{
+	struct hub *hub = idle->data;
+
+	(void)revents;
+	if (hub->more)
+		hub_refresh(hub);
+	feed_some(hub);
+	if (TAILQ_EMPTY(&hub->behind) && !hub->more)
+		ev_idle_stop(loop, &hub->idle);
 }
 
 enum db_status
@@ -452,7 +474,7 @@ hub_start(struct hub *hub, const struct config *config, struct board *board)
 		status = db_head(&hub->db, &newest);
 	if (status == DB_OK)
 		memcpy(hub->epoch, hub->db.epoch, sizeof(hub->epoch));
-	hub->last_id = newest;
+	hub->last_id = hub->newest = newest;
 	watch_start(
 	    &hub->watch, config->database, config->check_ms, on_look, hub);
 	close_if_broken(hub, status);

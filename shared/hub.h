@@ -84,7 +84,8 @@ struct hub {
 	struct db db;                 /* a reader; closed while it is broken */
 	struct watch watch;           /* wakes us */
 	int64_t version;              /* PRAGMA data_version seen, -1 = none */
-	int64_t last_id;              /* newest id that was read */
+	int64_t last_id;              /* newest id that was handed out */
+	int64_t newest;               /* newest id that is known of */
 	char epoch[40];               /* of last_id */
 	struct topic **buckets;       /* hash table */
 	size_t nbuckets;              /* a power of two */
@@ -97,7 +98,7 @@ struct hub {
 	TAILQ_HEAD(client_queue, client) behind; /* read from the table */
 	ev_idle idle;                 /* feeds those who are behind */
 	int64_t complained_ms;        /* of the last line about the database */
-	bool stopping;                /* takes no more clients */
+	bool more;                    /* rows are left for the next turn */
 };
 
 /*

@@ -230,7 +230,7 @@ req_answer(struct req *req, int status, const char *type, const char *headers,
 
 	req_head(req, &out, status, type);
 	str_addz(&out, headers);
-	if (req->sink->kind == SINK_RAW && status != 304 && status != 204)
+	if (len > 0)
 		str_addf(&out, "Content-Length: %zu\r\n", len);
 	str_addz(&out, "\r\n");
 	if (!req_is(req, "HEAD"))

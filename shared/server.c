@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -229,6 +230,8 @@ server_main(const struct program *program, int argc, char **argv)
 		usage(program);
 	server_init(&server, program, config_path, is_cgi);
 	if (is_cgi) {
+		/* httpd's end is ours: a held answer must not keep it. */
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		conn_new_cgi(&server);
 		if (conn_count() > 0)
 			server_run(&server);
