@@ -58,7 +58,7 @@ read_messages(struct server *server, const struct interest *interest,
 	    &interest->cursor, hub->newest, &answer->cursor, &answer->reset);
 	while (status == DB_OK && !done && !is_full(c))
 		status = backlog_read(&hub->db, interest->want, interest->n,
-		    &answer->cursor, hub->last_id, collect, c, &done);
+		    &answer->cursor, hub->newest, collect, c, &done);
 	return status;
 }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A connection to the change table: opening with all that can be checked,
- * prepared statements, transactions, versions.  One statement is one file of
- * sql/, built in as text; C composes no SQL.
+ * prepared statements, transactions, versions.
  */
 #include "config.h"
 
@@ -24,120 +23,6 @@
 #include "shared/str.h"
 
 #define APPLICATION_ID 1414087751 /* "TIDG", see sql/finish_migration.sql */
-
-static const char *const statements[DB__MAX] = {
-	[DB_APPLICATION_ID] =
-#include "sql/application_id.inc"
-	,
-	[DB_BEGIN] =
-#include "sql/begin.inc"
-	,
-	[DB_BEGIN_IMMEDIATE] =
-#include "sql/begin_immediate.inc"
-	,
-	[DB_CHANGES_AFTER] =
-#include "sql/changes_after.inc"
-	,
-	[DB_CHANGES_CHANNEL_AFTER] =
-#include "sql/changes_channel_after.inc"
-	,
-	[DB_CHANGE_DEDUP] =
-#include "sql/change_dedup.inc"
-	,
-	[DB_CHANGE_GET] =
-#include "sql/change_get.inc"
-	,
-	[DB_CHANGE_INSERT] =
-#include "sql/change_insert.inc"
-	,
-	[DB_CHANNEL_DELETE] =
-#include "sql/channel_delete.inc"
-	,
-	[DB_CHANNEL_INFO] =
-#include "sql/channel_info.inc"
-	,
-	[DB_CHANNEL_LAST_IDS] =
-#include "sql/channel_last_ids.inc"
-	,
-	[DB_CHANNEL_NEXT_ID] =
-#include "sql/channel_next_id.inc"
-	,
-	[DB_CHANNEL_WATERMARK] =
-#include "sql/channel_watermark.inc"
-	,
-	[DB_CHECKPOINT] =
-#include "sql/checkpoint.inc"
-	,
-	[DB_COMMIT] =
-#include "sql/commit.inc"
-	,
-	[DB_DATA_VERSION] =
-#include "sql/data_version.inc"
-	,
-	[DB_EPOCH_RENEW] =
-#include "sql/epoch_renew.inc"
-	,
-	[DB_HEAD] =
-#include "sql/head.inc"
-	,
-	[DB_INCREMENTAL_VACUUM] =
-#include "sql/incremental_vacuum.inc"
-	,
-	[DB_MAX_DATA_SET] =
-#include "sql/max_data_set.inc"
-	,
-	[DB_PREFIX_LAST_IDS] =
-#include "sql/prefix_last_ids.inc"
-	,
-	[DB_PREFIX_WATERMARK] =
-#include "sql/prefix_watermark.inc"
-	,
-	[DB_PRUNE_CHANNEL_AGE] =
-#include "sql/prune_channel_age.inc"
-	,
-	[DB_PRUNE_CHANNEL_COUNT] =
-#include "sql/prune_channel_count.inc"
-	,
-	[DB_PRUNE_EXPIRED] =
-#include "sql/prune_expired.inc"
-	,
-	[DB_PRUNE_FLOOR] =
-#include "sql/prune_floor.inc"
-	,
-	[DB_PRUNE_NEXT_CHANNEL] =
-#include "sql/prune_next_channel.inc"
-	,
-	[DB_PRUNE_OLDEST] =
-#include "sql/prune_oldest.inc"
-	,
-	[DB_PRUNE_WATERMARKS] =
-#include "sql/prune_watermarks.inc"
-	,
-	[DB_RELEASE] =
-#include "sql/release.inc"
-	,
-	[DB_ROLLBACK] =
-#include "sql/rollback.inc"
-	,
-	[DB_ROLLBACK_TO] =
-#include "sql/rollback_to.inc"
-	,
-	[DB_SAVEPOINT] =
-#include "sql/savepoint.inc"
-	,
-	[DB_SIZE] =
-#include "sql/size.inc"
-	,
-	[DB_TOTALS] =
-#include "sql/totals.inc"
-	,
-	[DB_USER_VERSION] =
-#include "sql/user_version.inc"
-	,
-	[DB_WATERMARK_COUNT] =
-#include "sql/watermark_count.inc"
-	,
-};
 
 /* Step N makes version N out of version N - 1. */
 static const char *const schema_steps[] = {
@@ -247,7 +132,7 @@ read_integer(struct db *db, enum db_statement which, int64_t *value)
 	int rc;
 
 	rc = sqlite3_prepare_v2(
-	    db->handle, statements[which], -1, &stmt, NULL);
+	    db->handle, db_statement_text(which), -1, &stmt, NULL);
 	if (rc == SQLITE_OK) {
 		rc = sqlite3_step(stmt);
 		if (rc == SQLITE_ROW)
@@ -299,7 +184,7 @@ static enum db_status
 prepare_all(struct db *db)
 {
 	for (int i = 0; i < DB__MAX; i++) {
-		int rc = sqlite3_prepare_v3(db->handle, statements[i], -1,
+		int rc = sqlite3_prepare_v3(db->handle, db_statement_text(i), -1,
 		    SQLITE_PREPARE_PERSISTENT, &db->stmt[i], NULL);
 
 		if (rc != SQLITE_OK)
@@ -502,7 +387,7 @@ apply_step(struct db *db, const char *step, int version)
 	    step, sql_migrated, version);
 	status = exec(db, sql.p);
 	if (status != DB_OK && sqlite3_get_autocommit(db->handle) == 0)
-		sqlite3_exec(db->handle, statements[DB_ROLLBACK], NULL, NULL,
+		sqlite3_exec(db->handle, db_statement_text(DB_ROLLBACK), NULL, NULL,
 		    NULL);
 	str_free(&sql);
 	return status;

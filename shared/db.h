@@ -141,6 +141,9 @@ enum db_status db_data_version(struct db *db, int64_t *version);
 /* Steps a statement that returns nothing of use, and finishes with it. */
 enum db_status db_run(struct db *db, enum db_statement which);
 
+/* The text of a statement. */
+const char *db_statement_text(enum db_statement which);
+
 /* After every use: resets and clears the bindings. */
 void db_done(struct sqlite3_stmt *stmt);
 

@@ -45,6 +45,7 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/server.h \
 	%D%/sink.c \
 	%D%/sink.h \
+	%D%/statement.c \
 	%D%/str.c \
 	%D%/str.h \
 	%D%/watch.c \

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every statement, one file of sql/ each, built in as text.  C composes no SQL.
+ */
+#include "config.h"
+
+#include "shared/db.h"
+
+static const char *const statements[DB__MAX] = {
+	[DB_APPLICATION_ID] =
+#include "sql/application_id.inc"
+	,
+	[DB_BEGIN] =
+#include "sql/begin.inc"
+	,
+	[DB_BEGIN_IMMEDIATE] =
+#include "sql/begin_immediate.inc"
+	,
+	[DB_CHANGES_AFTER] =
+#include "sql/changes_after.inc"
+	,
+	[DB_CHANGES_CHANNEL_AFTER] =
+#include "sql/changes_channel_after.inc"
+	,
+	[DB_CHANGE_DEDUP] =
+#include "sql/change_dedup.inc"
+	,
+	[DB_CHANGE_GET] =
+#include "sql/change_get.inc"
+	,
+	[DB_CHANGE_INSERT] =
+#include "sql/change_insert.inc"
+	,
+	[DB_CHANNEL_DELETE] =
+#include "sql/channel_delete.inc"
+	,
+	[DB_CHANNEL_INFO] =
+#include "sql/channel_info.inc"
+	,
+	[DB_CHANNEL_LAST_IDS] =
+#include "sql/channel_last_ids.inc"
+	,
+	[DB_CHANNEL_NEXT_ID] =
+#include "sql/channel_next_id.inc"
+	,
+	[DB_CHANNEL_WATERMARK] =
+#include "sql/channel_watermark.inc"
+	,
+	[DB_CHECKPOINT] =
+#include "sql/checkpoint.inc"
+	,
+	[DB_COMMIT] =
+#include "sql/commit.inc"
+	,
+	[DB_DATA_VERSION] =
+#include "sql/data_version.inc"
+	,
+	[DB_EPOCH_RENEW] =
+#include "sql/epoch_renew.inc"
+	,
+	[DB_HEAD] =
+#include "sql/head.inc"
+	,
+	[DB_INCREMENTAL_VACUUM] =
+#include "sql/incremental_vacuum.inc"
+	,
+	[DB_MAX_DATA_SET] =
+#include "sql/max_data_set.inc"
+	,
+	[DB_PREFIX_LAST_IDS] =
+#include "sql/prefix_last_ids.inc"
+	,
+	[DB_PREFIX_WATERMARK] =
+#include "sql/prefix_watermark.inc"
+	,
+	[DB_PRUNE_CHANNEL_AGE] =
+#include "sql/prune_channel_age.inc"
+	,
+	[DB_PRUNE_CHANNEL_COUNT] =
+#include "sql/prune_channel_count.inc"
+	,
+	[DB_PRUNE_EXPIRED] =
+#include "sql/prune_expired.inc"
+	,
+	[DB_PRUNE_FLOOR] =
+#include "sql/prune_floor.inc"
+	,
+	[DB_PRUNE_NEXT_CHANNEL] =
+#include "sql/prune_next_channel.inc"
+	,
+	[DB_PRUNE_OLDEST] =
+#include "sql/prune_oldest.inc"
+	,
+	[DB_PRUNE_WATERMARKS] =
+#include "sql/prune_watermarks.inc"
+	,
+	[DB_RELEASE] =
+#include "sql/release.inc"
+	,
+	[DB_ROLLBACK] =
+#include "sql/rollback.inc"
+	,
+	[DB_ROLLBACK_TO] =
+#include "sql/rollback_to.inc"
+	,
+	[DB_SAVEPOINT] =
+#include "sql/savepoint.inc"
+	,
+	[DB_SIZE] =
+#include "sql/size.inc"
+	,
+	[DB_TOTALS] =
+#include "sql/totals.inc"
+	,
+	[DB_USER_VERSION] =
+#include "sql/user_version.inc"
+	,
+	[DB_WATERMARK_COUNT] =
+#include "sql/watermark_count.inc"
+	,
+};
+
+const char *
+db_statement_text(enum db_statement which)
+{
+	return statements[which];
+}
