@@ -19,7 +19,7 @@
 #include "shared/str.h"
 
 #define CALLBACK_MAX 100  /* bytes */
-#define PADDING	     2048 /* bytes that make old browsers start to render */
+#define PADDING      2048 /* bytes that make old browsers start to render */
 
 /* The function that is called; the form's parameter, or the default. */
 static const char *
@@ -74,7 +74,7 @@ static bool
 is_letter(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-	    c == '$';
+	       c == '$';
 }
 
 /* Names with dots between, as in app.feed.receive. */

@@ -72,8 +72,8 @@ read_wait(struct server *server, struct req *req)
 		char *end;
 		double s = strtod(arg->value, &end);
 
-		if (*end != '\0' || strspn(arg->value, "0123456789.") !=
-			arg->value_len) {
+		if (*end != '\0' ||
+		    strspn(arg->value, "0123456789.") != arg->value_len) {
 			req_fail(req, 400, 1401,
 			    "wait must be a number of seconds");
 			return -1;

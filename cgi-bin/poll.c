@@ -28,7 +28,7 @@ static bool
 is_full(const struct collection *c)
 {
 	return c->n >= c->server->config.max_messages ||
-	    c->messages.len >= ANSWER_HIGH;
+	       c->messages.len >= ANSWER_HIGH;
 }
 
 static bool
@@ -81,7 +81,7 @@ answer_interest(struct server *server, struct conn *conn, struct req *req,
 	if (status != DB_OK) {
 		server_db_refusal(server, req, status, server->hub.db.error);
 	} else if (c.n == 0 && !answer.reset && interest->conditional &&
-	    interest->cursor.kind == CURSOR_AT) {
+		   interest->cursor.kind == CURSOR_AT) {
 		answer.cursor = interest->cursor.id;
 		answer_not_modified(&conn->sink, &answer);
 	} else {

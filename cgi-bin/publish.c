@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Publishing over HTTP, for those who can't reach the database: a raw body, form
- * fields, or a JSON array.  Also what is known of a channel, and removing its
- * messages.
+ * Publishing over HTTP, for those who can't reach the database: a raw body,
+ * form fields, or a JSON array.  Also what is known of a channel, and removing
+ * its messages.
  */
 #include "config.h"
 
@@ -50,8 +50,8 @@ answer_job(struct task *task, struct req *req)
 
 	if (status != 201) {
 		if (status == 503)
-			server_db_refusal(
-			    task->server, req, job->status, job->error);
+			server_db_refusal(task->server, req, job->status,
+			    job->error);
 		else if (job->n > 1)
 			req_fail(req, status, 1501, "message %zu: %s",
 			    job->failed + 1, job->error);
@@ -67,8 +67,8 @@ answer_job(struct task *task, struct req *req)
 	}
 	str_addz(&out, task->list ? "]\n" : "\n");
 	req_answer(req, 201, JSON,
-	    again ? "Cache-Control: no-store\r\nIdempotent-Replayed: true\r\n" :
-		    "Cache-Control: no-store\r\n",
+	    again ? "Cache-Control: no-store\r\nIdempotent-Replayed: true\r\n"
+		  : "Cache-Control: no-store\r\n",
 	    out.p, out.len);
 	str_free(&out);
 }
@@ -114,7 +114,7 @@ static bool
 is_channel_arg(const struct req_arg *arg)
 {
 	return strcmp(arg->name, "channel") == 0 ||
-	    strcmp(arg->name, "topic") == 0;
+	       strcmp(arg->name, "topic") == 0;
 }
 
 static const char *
@@ -252,9 +252,10 @@ add_batch(struct task *task, struct req *req)
 		    p->root == NULL ? error.text : "it is something else");
 		return -1;
 	}
-	json_array_foreach(p->root, i, item) {
-		if (publish_add_json(
-			p, &task->server->config, item, channel) == 0)
+	json_array_foreach(p->root, i, item)
+	{
+		if (publish_add_json(p, &task->server->config, item, channel) ==
+		    0)
 			continue;
 		req_fail(req, p->status, 1510, "message %zu: %s", i + 1,
 		    p->error);
@@ -273,8 +274,8 @@ static bool
 is_raw(const struct req *req)
 {
 	return !req_type_is(req, FORM) ||
-	    (req->body.len > 0 &&
-		memchr(req->body.p, '=', req->body.len) == NULL);
+	       (req->body.len > 0 &&
+		   memchr(req->body.p, '=', req->body.len) == NULL);
 }
 
 static int
@@ -306,8 +307,7 @@ publish(struct server *server, struct conn *conn, struct req *req)
 	struct task *task;
 
 	if (req->body_too_big) {
-		req_fail(req, 413, 1512,
-		    "the body has more than %lld bytes",
+		req_fail(req, 413, 1512, "the body has more than %lld bytes",
 		    (long long)server->config.max_body);
 		return;
 	}

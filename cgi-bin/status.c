@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How it goes: a page for people, JSON with format=json, and the Prometheus text
- * format (version 0.0.4) where the path ends in /metrics.
+ * How it goes: a page for people, JSON with format=json, and the Prometheus
+ * text format (version 0.0.4) where the path ends in /metrics.
  */
 #include "config.h"
 
@@ -105,9 +105,9 @@ add_metrics(struct str *out, const struct totals *t,
 		str_addf(out, "# TYPE tidings_%s%s %s\n", name, total,
 		    c == BOARD_CLIENTS ? "gauge" : "counter");
 		for (size_t i = 0; i < n; i++)
-			str_addf(out,
-			    "tidings_%s%s{program=\"%s\"} %lld\n", name, total,
-			    rows[i].program, (long long)rows[i].counter[c]);
+			str_addf(out, "tidings_%s%s{program=\"%s\"} %lld\n",
+			    name, total, rows[i].program,
+			    (long long)rows[i].counter[c]);
 	}
 }
 

@@ -118,8 +118,8 @@ handshake_free(struct handshake *hs)
 }
 
 enum handshake_event
-handshake_read(
-    struct handshake *hs, const void *bytes, size_t len, size_t *used)
+handshake_read(struct handshake *hs, const void *bytes, size_t len,
+    size_t *used)
 {
 	size_t room = HEAD_MAX - hs->seen, give = len < room ? len : room;
 
@@ -269,9 +269,9 @@ handshake_fill(const struct handshake *hs, struct req *req,
 	req_add_var(req, "REQUEST_METHOD",
 	    http_method_str((enum http_method)hs->parser.method));
 	req_add_var(req, "SERVER_PROTOCOL",
-	    hs->parser.http_major == 1 && hs->parser.http_minor >= 1 ?
-		"HTTP/1.1" :
-		"HTTP/1.0");
+	    hs->parser.http_major == 1 && hs->parser.http_minor >= 1
+		? "HTTP/1.1"
+		: "HTTP/1.0");
 	if (query != NULL)
 		*query++ = '\0';
 	req_add_var(req, "SCRIPT_NAME", url);

@@ -23,8 +23,8 @@ struct handshake *handshake_new(void);
 void handshake_free(struct handshake *hs);
 
 /* *used tells how many of the `len` bytes belong to the head. */
-enum handshake_event handshake_read(
-    struct handshake *hs, const void *bytes, size_t len, size_t *used);
+enum handshake_event handshake_read(struct handshake *hs, const void *bytes,
+    size_t len, size_t *used);
 
 /*
  * Fills the request's variables as a CGI program would see them.  `peer` is the

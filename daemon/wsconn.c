@@ -8,8 +8,8 @@
 
 #include <sys/socket.h>
 
-#include <assert.h>
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -34,9 +34,9 @@
 #include "shared/str.h"
 
 #define READ_SIZE   65536
-#define HANDSHAKE_S 10.0 /* for the head to come in */
-#define CLOSING_S   3.0  /* for the peer to answer a close frame */
-#define SILENT_MAX  3    /* heartbeats without a byte: gone */
+#define HANDSHAKE_S 10.0      /* for the head to come in */
+#define CLOSING_S   3.0       /* for the peer to answer a close frame */
+#define SILENT_MAX  3         /* heartbeats without a byte: gone */
 #define QUEUE_HIGH  (1 << 20) /* bytes of answers; above, no more is read */
 #define FOREVER_MS  (INT64_C(10) * 365 * 86400000)
 
@@ -76,8 +76,8 @@ message_raw(const struct form *form, const struct change *ch, const char *epoch)
 }
 
 static struct chunk *
-message_json(
-    const struct form *form, const struct change *ch, const char *epoch)
+message_json(const struct form *form, const struct change *ch,
+    const char *epoch)
 {
 	struct str text = { 0 };
 	struct chunk *frame;
@@ -96,8 +96,9 @@ reset_json(const struct form *form, const char *epoch, int64_t after)
 	struct chunk *frame;
 
 	(void)form;
-	str_addf(&text, "{\"op\":\"reset\",\"reset\":true,\"cursor\":\"%s-%lld\"}",
-	    epoch, (long long)after);
+	str_addf(&text,
+	    "{\"op\":\"reset\",\"reset\":true,\"cursor\":\"%s-%lld\"}", epoch,
+	    (long long)after);
 	frame = ws_frame(WS_TEXT, text.p, text.len);
 	str_free(&text);
 	return frame;
@@ -184,8 +185,7 @@ on_gone(struct client *client)
 	struct wsconn *conn =
 	    (void *)((char *)client - offsetof(struct wsconn, client));
 
-	if (conn->sink.fd == -1 || !conn->sink.ended ||
-	    conn->sink.count > 0) {
+	if (conn->sink.fd == -1 || !conn->sink.ended || conn->sink.count > 0) {
 		wsconn_close(conn);
 		return;
 	}
@@ -234,10 +234,9 @@ on_message(struct wsconn *conn)
 	struct ws_in *in = &conn->in;
 
 	if (conn->is_echo)
-		wsconn_send(conn,
-		    ws_frame((enum ws_opcode)in->opcode,
-			in->message.len > 0 ? in->message.p : "",
-			in->message.len));
+		wsconn_send(conn, ws_frame((enum ws_opcode)in->opcode,
+				      in->message.len > 0 ? in->message.p : "",
+				      in->message.len));
 	else if (!conn->is_json)
 		wsconn_fail(conn, WS_CODE_UNSUPPORTED,
 		    "sending needs the subprotocol tidings.json");
@@ -320,8 +319,7 @@ accept_handshake(struct wsconn *conn, const char *accept)
 	sink_push(&conn->sink, chunk_take(&out));
 	set_state(conn, WS_OPEN);
 	conn->in.max_message = (size_t)conn->server->config.ws_max_message;
-	conn->timer.repeat =
-	    (double)conn->server->config.heartbeat_ms / 1000;
+	conn->timer.repeat = (double)conn->server->config.heartbeat_ms / 1000;
 	ev_timer_again(EV_DEFAULT_UC_ & conn->timer);
 	if (client->hub != NULL)
 		client_start(client);
@@ -350,14 +348,13 @@ attach(struct wsconn *conn, struct req *req)
 		return false;
 	conn->client.gone = on_gone;
 	if ((int64_t)server->hub.nclients < server->config.max_clients) {
-		status = client_attach(&conn->client, &server->hub,
-		    &conn->sink,
+		status = client_attach(&conn->client, &server->hub, &conn->sink,
 		    hub_form(&server->hub, conn->is_json ? &ws_json : &ws_raw,
 			NULL),
 		    &interest, FOREVER_MS);
 		if (status != DB_OK)
-			server_db_refusal(
-			    server, req, status, server->hub.db.error);
+			server_db_refusal(server, req, status,
+			    server->hub.db.error);
 	} else {
 		board_add(server->board, BOARD_REFUSED, 1);
 		req_fail(req, 503, 1601,
@@ -378,13 +375,14 @@ open_or_refuse(struct wsconn *conn)
 
 	board_add(conn->server->board, BOARD_REQUESTS, 1);
 	conn->is_echo = ends_with(path, "/echo");
-	conn->is_json = !conn->is_echo &&
-	    handshake_has_token(
-		req_var(req, "HTTP_SEC_WEBSOCKET_PROTOCOL"), "tidings.json");
+	conn->is_json =
+	    !conn->is_echo &&
+	    handshake_has_token(req_var(req, "HTTP_SEC_WEBSOCKET_PROTOCOL"),
+		"tidings.json");
 	status = handshake_check(req, accept, &why);
-	if (status == 0 &&
-	    (conn->is_echo ? !conn->server->config.ws_echo :
-			     !ends_with(path, "/ws") && strcmp(path, "/") != 0)) {
+	if (status == 0 && (conn->is_echo ? !conn->server->config.ws_echo
+					  : !ends_with(path, "/ws") &&
+						strcmp(path, "/") != 0)) {
 		status = 404;
 		why = "there is no WebSocket at this path";
 	}
@@ -397,8 +395,7 @@ open_or_refuse(struct wsconn *conn)
 	} else if (!conn->is_echo && !attach(conn, req)) {
 		refuse(conn, req, 503, 1603, "");
 	} else {
-		conn->may_publish =
-		    access_may_publish(req, NULL) == ACCESS_YES;
+		conn->may_publish = access_may_publish(req, NULL) == ACCESS_YES;
 		accept_handshake(conn, accept);
 	}
 }
@@ -415,8 +412,7 @@ read_handshake(struct wsconn *conn, const unsigned char *bytes, size_t len)
 	conn->req = xcalloc(1, sizeof(*conn->req));
 	conn->req->config = &conn->server->config;
 	conn->req->sink = &conn->sink;
-	handshake_fill(
-	    conn->hs, conn->req, &conn->server->config, conn->peer);
+	handshake_fill(conn->hs, conn->req, &conn->server->config, conn->peer);
 	handshake_free(conn->hs);
 	conn->hs = NULL;
 	if (event == HANDSHAKE_BAD)
@@ -514,8 +510,8 @@ name_peer(struct wsconn *conn, int fd)
 		return;
 	if (ss.ss_family == AF_INET)
 		inet_ntop(AF_INET,
-		    &((struct sockaddr_in *)(void *)&ss)->sin_addr,
-		    conn->peer, sizeof(conn->peer));
+		    &((struct sockaddr_in *)(void *)&ss)->sin_addr, conn->peer,
+		    sizeof(conn->peer));
 	else if (ss.ss_family == AF_INET6)
 		inet_ntop(AF_INET6,
 		    &((struct sockaddr_in6 *)(void *)&ss)->sin6_addr,

@@ -29,21 +29,21 @@ enum ws_state {
 
 /* One connection. */
 struct wsconn {
-	struct sink sink;         /* first: a sink's owner is found so */
-	struct client client;     /* attached while it subscribes */
-	struct server *server;    /* whose it is */
-	struct handshake *hs;     /* WS_HANDSHAKE, else NULL */
-	struct req *req;          /* kept for access checks, or NULL */
-	struct ws_in in;          /* reader of frames */
-	ev_timer timer;           /* handshake, ping, closing */
-	int64_t heard_ms;         /* monotonic, of the last byte from it */
-	unsigned jobs;            /* with the writer */
-	LIST_ENTRY(wsconn) link;  /* all */
-	uint8_t state;            /* enum ws_state */
-	bool is_json;             /* subprotocol tidings.json */
-	bool is_echo;             /* returns what comes */
-	bool may_publish;         /* by its handshake */
-	char peer[48];            /* address of the connection, or "unix" */
+	struct sink sink;        /* first: a sink's owner is found so */
+	struct client client;    /* attached while it subscribes */
+	struct server *server;   /* whose it is */
+	struct handshake *hs;    /* WS_HANDSHAKE, else NULL */
+	struct req *req;         /* kept for access checks, or NULL */
+	struct ws_in in;         /* reader of frames */
+	ev_timer timer;          /* handshake, ping, closing */
+	int64_t heard_ms;        /* monotonic, of the last byte from it */
+	unsigned jobs;           /* with the writer */
+	LIST_ENTRY(wsconn) link; /* all */
+	uint8_t state;           /* enum ws_state */
+	bool is_json;            /* subprotocol tidings.json */
+	bool is_echo;            /* returns what comes */
+	bool may_publish;        /* by its handshake */
+	char peer[48];           /* address of the connection, or "unix" */
 };
 
 /* Takes an accepted, non-blocking socket over. */

@@ -62,8 +62,8 @@ main(int argc, char **argv)
 		usage();
 	server_init(&server, &program, config_path, false);
 	if (where != NULL || !listener_is_socket(STDIN_FILENO)) {
-		fd = listener_bind(where != NULL ? where :
-						   server.config.ws_listen,
+		fd = listener_bind(where != NULL ? where
+						 : server.config.ws_listen,
 		    error, sizeof(error));
 		if (fd == -1)
 			fatalx("%s", error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a client of the subprotocol tidings.json may ask: subscribe, unsubscribe,
- * publish, ping.  Each is answered once, with its `ref`.
+ * What a client of the subprotocol tidings.json may ask: subscribe,
+ * unsubscribe, publish, ping.  Each is answered once, with its `ref`.
  */
 #include "config.h"
 
@@ -103,8 +103,8 @@ add_names(struct interest *in, json_t *value, bool is_prefix, int64_t max)
 			       "to 255 bytes without control characters";
 		if ((int64_t)in->n >= max)
 			return "too many channels";
-		in->want = xreallocarray(
-		    in->want, in->n + 1, sizeof(*in->want));
+		in->want =
+		    xreallocarray(in->want, in->n + 1, sizeof(*in->want));
 		in->want[in->n++] = (struct want){ name, len, is_prefix };
 	}
 	return NULL;
@@ -125,8 +125,7 @@ read_wants(json_t *root, struct interest *in, int64_t max)
 		json_t *value = json_object_get(root, members[i].name);
 
 		if (value != NULL && !json_is_null(value))
-			wrong = add_names(
-			    in, value, members[i].is_prefix, max);
+			wrong = add_names(in, value, members[i].is_prefix, max);
 	}
 	if (wrong == NULL && in->n == 0)
 		wrong = "no channel: name one by channel, channels or prefix";
@@ -148,8 +147,8 @@ read_since(json_t *root, struct cursor *cursor)
 		return cursor_parse(number, cursor);
 	}
 	return json_is_string(since) &&
-	    strlen(json_string_value(since)) == json_string_length(since) &&
-	    cursor_parse(json_string_value(since), cursor);
+	       strlen(json_string_value(since)) == json_string_length(since) &&
+	       cursor_parse(json_string_value(since), cursor);
 }
 
 /* Those that it has already and that name no cursor stay as they are. */
@@ -266,7 +265,7 @@ may_publish(const struct wsconn *conn, json_t *root)
 
 	if (json_is_string(key))
 		return access_may_publish(conn->req, json_string_value(key)) ==
-		    ACCESS_YES;
+		       ACCESS_YES;
 	return conn->may_publish;
 }
 
@@ -286,9 +285,8 @@ read_messages(struct task *task, json_t *root)
 			json_object_del(root, ours[i]);
 		return publish_add_json(p, config, root, NULL);
 	}
-	json_array_foreach(list, i, item)
-		if (publish_add_json(p, config, item, NULL) == -1)
-			return -1;
+	json_array_foreach(list, i,
+	    item) if (publish_add_json(p, config, item, NULL) == -1) return -1;
 	if (p->job.n > 0)
 		return 0;
 	snprintf(p->error, sizeof(p->error), "messages is empty");
@@ -303,9 +301,10 @@ publish(struct wsconn *conn, json_t *root, json_t *ref)
 	struct job *job;
 
 	if (!may_publish(conn, root)) {
-		fail(conn, ref, 403, "publishing needs a key: \"key\" in the "
-				     "operation, or Authorization: Bearer in "
-				     "the handshake");
+		fail(conn, ref, 403,
+		    "publishing needs a key: \"key\" in the "
+		    "operation, or Authorization: Bearer in "
+		    "the handshake");
 		return;
 	}
 	task = xcalloc(1, sizeof(*task));

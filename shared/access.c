@@ -19,8 +19,8 @@ access_is_loopback(const char *address)
 	if (strncmp(address, "::ffff:", 7) == 0)
 		address += 7;
 	return strcmp(address, "::1") == 0 ||
-	    (strncmp(address, "127.", 4) == 0 &&
-		strspn(address, "0123456789.") == strlen(address));
+	       (strncmp(address, "127.", 4) == 0 &&
+		   strspn(address, "0123456789.") == strlen(address));
 }
 
 static bool
@@ -71,8 +71,8 @@ access_may_publish(const struct req *req, const char *key)
 	if (key == NULL && strncasecmp(auth, "Bearer ", 7) == 0)
 		key = auth + 7 + strspn(auth + 7, " ");
 	if (key != NULL)
-		return key_known(req->config, key) ? ACCESS_YES :
-						     ACCESS_BAD_KEY;
+		return key_known(req->config, key) ? ACCESS_YES
+						   : ACCESS_BAD_KEY;
 	if (req->config->publish_from_loopback &&
 	    access_is_loopback(req_var(req, "REMOTE_ADDR")) &&
 	    is_local_page(req))
@@ -113,7 +113,7 @@ origin_same_host(const struct req *req, const char *origin)
 	const char *slashes = strstr(origin, "://");
 
 	return slashes != NULL && host[0] != '\0' &&
-	    strcasecmp(slashes + 3, host) == 0;
+	       strcasecmp(slashes + 3, host) == 0;
 }
 
 bool
@@ -122,8 +122,8 @@ access_origin_allowed(const struct req *req)
 	const char *origin = req_var(req, "HTTP_ORIGIN");
 
 	return origin[0] == '\0' || origin_same_host(req, origin) ||
-	    origin_listed(req->config, origin) ||
-	    origin_listed(req->config, "*");
+	       origin_listed(req->config, origin) ||
+	       origin_listed(req->config, "*");
 }
 
 void
@@ -149,8 +149,8 @@ access_add_cors(const struct req *req, struct str *out)
 }
 
 void
-access_add_preflight(
-    const struct req *req, struct str *out, const char *methods)
+access_add_preflight(const struct req *req, struct str *out,
+    const char *methods)
 {
 	if (req->config->origins.n == 0 || !access_origin_allowed(req))
 		return;

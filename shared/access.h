@@ -11,8 +11,8 @@ struct str;
 /* What decides about a publish. */
 enum access {
 	ACCESS_YES,
-	ACCESS_NO_KEY,   /* none was given: 401 */
-	ACCESS_BAD_KEY,  /* a wrong one: 403 */
+	ACCESS_NO_KEY,    /* none was given: 401 */
+	ACCESS_BAD_KEY,   /* a wrong one: 403 */
 	ACCESS_BAD_ORIGIN /* a page of another site: 403 */
 };
 
@@ -37,8 +37,8 @@ bool access_origin_allowed(const struct req *req);
 void access_add_cors(const struct req *req, struct str *out);
 
 /* Appends those of an answer to a preflight, or nothing. */
-void access_add_preflight(
-    const struct req *req, struct str *out, const char *methods);
+void access_add_preflight(const struct req *req, struct str *out,
+    const char *methods);
 
 /* Whether the text is an address of this machine's loopback. */
 bool access_is_loopback(const char *address);

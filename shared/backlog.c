@@ -56,9 +56,8 @@ read_rows(const struct walk *walk, sqlite3_stmt *stmt, bool filter,
 			break;
 		}
 		*after = ch.id;
-		if (filter &&
-		    !interest_matches(
-			walk->want, walk->n, ch.channel, ch.channel_len)) {
+		if (filter && !interest_matches(walk->want, walk->n, ch.channel,
+				  ch.channel_len)) {
 			if (--left == 0)
 				break;
 			continue;
@@ -77,8 +76,8 @@ read_channel(const struct walk *walk, int64_t *after, bool *done)
 {
 	sqlite3_stmt *stmt = walk->db->stmt[DB_CHANGES_CHANNEL_AFTER];
 
-	sqlite3_bind_text(stmt, 1, walk->want[0].name,
-	    (int)walk->want[0].len, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 1, walk->want[0].name, (int)walk->want[0].len,
+	    SQLITE_STATIC);
 	sqlite3_bind_int64(stmt, 2, *after);
 	return read_rows(walk, stmt, false, after, done);
 }
@@ -170,8 +169,8 @@ read_merged(const struct walk *walk, int64_t *after, bool *done)
 	}
 	for (size_t i = walk->n / 2; i-- > 0;)
 		sift_down(heap, walk->n, i);
-	while (status == DB_OK && more && left-- > 0 &&
-	    heap[0].id != INT64_MAX) {
+	while (
+	    status == DB_OK && more && left-- > 0 && heap[0].id != INT64_MAX) {
 		status = hand_over_id(walk, heap[0].id, &more);
 		if (status != DB_OK)
 			break;

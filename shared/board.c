@@ -58,10 +58,12 @@ static const struct {
 	[BOARD_DELIVERED] = { "delivered", "Messages handed to clients." },
 	[BOARD_PUBLISHED] = { "published", "Messages committed." },
 	[BOARD_BYTES] = { "bytes", "Bytes written to held clients." },
-	[BOARD_RESETS] = { "resets", "Clients told that they missed something." },
+	[BOARD_RESETS] = { "resets",
+	    "Clients told that they missed something." },
 	[BOARD_SLOW] = { "slow", "Clients cut because they did not read." },
 	[BOARD_REFUSED] = { "refused", "Requests refused for lack of room." },
-	[BOARD_DB_ERRORS] = { "db_errors", "Failed operations on the database." },
+	[BOARD_DB_ERRORS] = { "db_errors",
+	    "Failed operations on the database." },
 };
 
 const char *
@@ -96,16 +98,15 @@ make_file(struct board *board, size_t slots)
 
 	board->size = sizeof(struct layout) + slots * sizeof(struct slot);
 	str_addf(&tmp, "%s.tmp", board->path);
-	board->fd =
-	    open(tmp.p, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	board->fd = open(tmp.p, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (board->fd != -1 && flock(board->fd, LOCK_EX | LOCK_NB) == 0 &&
 	    ftruncate(board->fd, (off_t)board->size) == 0)
 		rc = rename(tmp.p, board->path);
 	str_free(&tmp);
 	if (rc == -1)
 		return -1;
-	board->map = mmap(NULL, board->size, PROT_READ | PROT_WRITE,
-	    MAP_SHARED, board->fd, 0);
+	board->map = mmap(NULL, board->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+	    board->fd, 0);
 	return board->map == MAP_FAILED ? -1 : 0;
 }
 
@@ -150,8 +151,8 @@ board_add(struct board *board, enum board_counter counter, int64_t n)
 {
 	/* The writer thread counts too. */
 	if (board != NULL)
-		__atomic_fetch_add(
-		    &board->map->counter[counter], n, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&board->map->counter[counter], n,
+		    __ATOMIC_RELAXED);
 }
 
 void

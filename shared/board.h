@@ -8,15 +8,15 @@
 
 /* What is counted.  The first one goes up and down, the others only up. */
 enum board_counter {
-	BOARD_CLIENTS,    /* held now */
-	BOARD_REQUESTS,   /* begun */
-	BOARD_DELIVERED,  /* messages handed to clients */
-	BOARD_PUBLISHED,  /* messages committed */
-	BOARD_BYTES,      /* written to clients */
-	BOARD_RESETS,     /* clients told that they missed something */
-	BOARD_SLOW,       /* clients cut because they did not read */
-	BOARD_REFUSED,    /* requests refused for lack of room */
-	BOARD_DB_ERRORS,  /* failed operations on the database */
+	BOARD_CLIENTS,   /* held now */
+	BOARD_REQUESTS,  /* begun */
+	BOARD_DELIVERED, /* messages handed to clients */
+	BOARD_PUBLISHED, /* messages committed */
+	BOARD_BYTES,     /* written to clients */
+	BOARD_RESETS,    /* clients told that they missed something */
+	BOARD_SLOW,      /* clients cut because they did not read */
+	BOARD_REFUSED,   /* requests refused for lack of room */
+	BOARD_DB_ERRORS, /* failed operations on the database */
 	BOARD__MAX
 };
 
@@ -29,7 +29,8 @@ struct board;
  * Returns NULL, after a line in the log, if the file can't be made; all
  * functions take NULL.
  */
-struct board *board_open(const char *run_dir, const char *program, size_t slots);
+struct board *board_open(const char *run_dir, const char *program,
+    size_t slots);
 
 /* Unmaps and removes the file. */
 void board_close(struct board *board);
@@ -43,8 +44,8 @@ void board_subscriber(struct board *board, const char *name, size_t len,
 
 /* What the living processes of one program have counted, added up. */
 struct board_sum {
-	char program[16];           /* name */
-	unsigned processes;         /* alive now */
+	char program[16];            /* name */
+	unsigned processes;          /* alive now */
 	int64_t counter[BOARD__MAX]; /* sums */
 };
 

@@ -43,9 +43,9 @@ change_read_rest(struct change *ch, struct sqlite3_stmt *stmt)
 	ch->created_ms = sqlite3_column_int64(stmt, COL_CREATED_MS);
 	ch->expires_ms = sqlite3_column_int64(stmt, COL_EXPIRES_MS);
 	ch->is_blob = sqlite3_column_type(stmt, COL_DATA) == SQLITE_BLOB;
-	ch->data = ch->is_blob ?
-	    sqlite3_column_blob(stmt, COL_DATA) :
-	    (const void *)sqlite3_column_text(stmt, COL_DATA);
+	ch->data = ch->is_blob
+		       ? sqlite3_column_blob(stmt, COL_DATA)
+		       : (const void *)sqlite3_column_text(stmt, COL_DATA);
 	ch->data_len = (size_t)sqlite3_column_bytes(stmt, COL_DATA);
 	if (ch->data == NULL)
 		ch->data = "";
@@ -61,8 +61,8 @@ static void
 add_data_url(struct str *out, const struct change *ch)
 {
 	str_addf(out, "data:%s;base64,",
-	    ch->content_type == NULL ? "application/octet-stream" :
-				       ch->content_type);
+	    ch->content_type == NULL ? "application/octet-stream"
+				     : ch->content_type);
 	str_add_base64(out, ch->data, ch->data_len);
 }
 
@@ -123,8 +123,8 @@ bind_data(sqlite3_stmt *stmt, int at, const struct message *msg)
 	const char *data = msg->data == NULL ? "" : msg->data;
 
 	if (msg->is_blob)
-		sqlite3_bind_blob64(
-		    stmt, at, data, msg->data_len, SQLITE_STATIC);
+		sqlite3_bind_blob64(stmt, at, data, msg->data_len,
+		    SQLITE_STATIC);
 	else
 		sqlite3_bind_text64(stmt, at, data, msg->data_len,
 		    SQLITE_STATIC, SQLITE_UTF8);
@@ -157,8 +157,8 @@ find_dedup(struct db *db, const struct message *msg, int64_t *id)
 }
 
 enum db_status
-change_publish(
-    struct db *db, const struct message *msg, int64_t *id, bool *again)
+change_publish(struct db *db, const struct message *msg, int64_t *id,
+    bool *again)
 {
 	sqlite3_stmt *stmt = db->stmt[DB_CHANGE_INSERT];
 	enum db_status status;
@@ -202,8 +202,8 @@ change_watermark(struct db *db, const char *name, size_t len, bool is_prefix,
 }
 
 enum db_status
-change_channel_info(
-    struct db *db, const char *channel, struct change_info *info)
+change_channel_info(struct db *db, const char *channel,
+    struct change_info *info)
 {
 	sqlite3_stmt *stmt = db->stmt[DB_CHANNEL_INFO];
 	enum db_status status;

@@ -63,8 +63,8 @@ void change_add_json_text(struct str *out, const struct change *ch);
  * Appends the message as a JSON object: id (the cursor), channel, event, data,
  * time, and content_type where there is one.
  */
-void change_add_json(
-    struct str *out, const struct change *ch, const char *epoch);
+void change_add_json(struct str *out, const struct change *ch,
+    const char *epoch);
 
 /*
  * Publishes inside the transaction that is open on `db`.  Sets *id.  A message
@@ -73,8 +73,8 @@ void change_add_json(
  * the schema refuses it, or with *again true if `dedup` was used for another
  * message.  A refusal leaves the rest of the transaction intact.
  */
-enum db_status change_publish(
-    struct db *db, const struct message *msg, int64_t *id, bool *again);
+enum db_status change_publish(struct db *db, const struct message *msg,
+    int64_t *id, bool *again);
 
 /*
  * Up to which id messages of a channel, or of all channels that begin with
@@ -89,14 +89,14 @@ struct change_info {
 	int64_t first_id; /* 0 = none */
 	int64_t last_id;  /* 0 = none */
 };
-enum db_status change_channel_info(
-    struct db *db, const char *channel, struct change_info *info);
+enum db_status change_channel_info(struct db *db, const char *channel,
+    struct change_info *info);
 
 /*
  * Removes the messages of a channel in small transactions.  *removed counts
  * them.
  */
-enum db_status change_delete_channel(
-    struct db *db, const char *channel, int64_t *removed);
+enum db_status change_delete_channel(struct db *db, const char *channel,
+    int64_t *removed);
 
 #endif

@@ -83,8 +83,8 @@ is_full(const struct client *client)
 {
 	if (transport_of(client)->once)
 		return (int64_t)client->collected >=
-		    client->hub->config->max_messages ||
-		    client->body.len >= ANSWER_HIGH;
+			   client->hub->config->max_messages ||
+		       client->body.len >= ANSWER_HIGH;
 	return client->sink->queued >= QUEUE_HIGH;
 }
 
@@ -112,8 +112,8 @@ static bool
 is_stuck(const struct client *client)
 {
 	return client->lag_bytes > client->hub->config->queue_bytes &&
-	    client->sink->blocked &&
-	    clock_mono_ms() - client->sink->progress_ms >= STUCK_MS;
+	       client->sink->blocked &&
+	       clock_mono_ms() - client->sink->progress_ms >= STUCK_MS;
 }
 
 void
@@ -157,7 +157,7 @@ sub_matches(const struct sub *sub, const struct change *ch)
 
 	return (topic->len == ch->channel_len ||
 		   (topic->is_prefix && topic->len < ch->channel_len)) &&
-	    memcmp(topic->name, ch->channel, topic->len) == 0;
+	       memcmp(topic->name, ch->channel, topic->len) == 0;
 }
 
 /* Whether some subscription wants a message that others have had already. */
@@ -192,8 +192,8 @@ make_wants(const struct client *client)
 	for (size_t i = 0; i < client->nsubs; i++) {
 		const struct topic *topic = client->subs[i]->topic;
 
-		want[i] = (struct want){ topic->name, topic->len,
-			topic->is_prefix };
+		want[i] =
+		    (struct want){ topic->name, topic->len, topic->is_prefix };
 	}
 	return want;
 }
@@ -207,9 +207,8 @@ client_tell_reset(struct client *client, int64_t after)
 	if (transport_of(client)->once)
 		hub_mark_dirty(client->hub, client);
 	else if (transport_of(client)->reset != NULL)
-		push(client,
-		    transport_of(client)->reset(
-			client->form, client->hub->epoch, after));
+		push(client, transport_of(client)->reset(client->form,
+				 client->hub->epoch, after));
 }
 
 void
@@ -255,7 +254,7 @@ schedule(struct client *client)
 	if (client->sink->blocked || client->state == CLIENT_ENDING)
 		next = last + config->stall_ms;
 	else if (transport_of(client)->beat != NULL &&
-	    last + config->heartbeat_ms < next)
+		 last + config->heartbeat_ms < next)
 		next = last + config->heartbeat_ms;
 	if (client->state == CLIENT_BEHIND && next > now_ms + config->check_ms)
 		next = now_ms + config->check_ms;
@@ -299,7 +298,7 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	} else if (now_ms >= client->ends_ms) {
 		client_finish(client);
 	} else if (transport_of(client)->beat != NULL &&
-	    !client->sink->blocked && idle_ms >= config->heartbeat_ms) {
+		   !client->sink->blocked && idle_ms >= config->heartbeat_ms) {
 		push(client, transport_of(client)->beat(client->form));
 	}
 	if (client->state == CLIENT_BEHIND)
@@ -335,7 +334,7 @@ client_settle(struct client *client)
 	    (client->collected > 0 || client->was_reset)) {
 		client_finish(client);
 	} else if (transport_of(client)->once &&
-	    client->state == CLIENT_BEHIND && is_full(client)) {
+		   client->state == CLIENT_BEHIND && is_full(client)) {
 		client_finish(client);
 	}
 	if (sink_flush(client->sink, clock_mono_ms()) == -1) {
@@ -382,8 +381,8 @@ add_sub(struct client *client, const struct want *want, int64_t after)
 			client->subs = xreallocarray(client->subs,
 			    client->nsubs == 0 ? 1 : client->nsubs * 2,
 			    sizeof(struct sub *));
-		sub = hub_subscribe(client->hub, client, want->name,
-		    want->len, want->is_prefix);
+		sub = hub_subscribe(client->hub, client, want->name, want->len,
+		    want->is_prefix);
 		client->subs[client->nsubs++] = sub;
 	}
 	sub->after = after;
@@ -400,8 +399,7 @@ client_subscribe(struct client *client, const struct want *want, size_t n,
 {
 	if (n == 0)
 		return;
-	if (client->state == CLIENT_LIVE &&
-	    client->pos < client->hub->last_id)
+	if (client->state == CLIENT_LIVE && client->pos < client->hub->last_id)
 		client->pos = client->hub->last_id;
 	if (!client->rewound)
 		for (size_t i = 0; i < client->nsubs; i++)
@@ -427,7 +425,8 @@ client_unsubscribe(struct client *client, const struct want *want, size_t n)
 		bool match = false;
 
 		for (size_t j = 0; j < n && !match; j++)
-			match = topic->len == want[j].len &&
+			match =
+			    topic->len == want[j].len &&
 			    topic->is_prefix == want[j].is_prefix &&
 			    memcmp(topic->name, want[j].name, topic->len) == 0;
 		if (!match) {
@@ -448,9 +447,8 @@ client_attach(struct client *client, struct hub *hub, struct sink *sink,
 
 	status = hub_refresh(hub);
 	if (status == DB_OK)
-		status = interest_resolve(&hub->db, interest->want,
-		    interest->n, &interest->cursor, hub->newest, &after,
-		    &client->reset);
+		status = interest_resolve(&hub->db, interest->want, interest->n,
+		    &interest->cursor, hub->newest, &after, &client->reset);
 	if (status != DB_OK) {
 		hub_form_release(form);
 		return status;

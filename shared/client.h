@@ -35,38 +35,38 @@ enum client_state {
  * connection; zeroed, then client_attach.
  */
 struct client {
-	struct hub *hub;             /* NULL = not attached */
-	struct sink *sink;           /* its way out; the owner's */
-	struct form *form;           /* how it is framed */
+	struct hub *hub;               /* NULL = not attached */
+	struct sink *sink;             /* its way out; the owner's */
+	struct form *form;             /* how it is framed */
 	void (*gone)(struct client *); /* ask the owner to close it now */
-	struct sub **subs;           /* its subscriptions, sorted by nothing */
-	size_t nsubs;                /* used rows */
-	int64_t pos;                 /* it has all up to this id */
-	int64_t lag_bytes;           /* committed while it was behind */
-	int64_t ends_ms;             /* monotonic, when its time is over */
-	struct str body;             /* once: what was collected */
-	size_t collected;            /* once: messages in `body` */
-	struct str head;             /* once: header lines of the answer */
-	ev_timer timer;              /* heartbeat, end of life, stall */
-	TAILQ_ENTRY(client) link;    /* in hub->clients */
-	STAILQ_ENTRY(client) dirty_link;  /* in hub->dirty */
-	TAILQ_ENTRY(client) behind_link;  /* in hub->behind */
-	uint8_t state;               /* enum client_state */
-	bool dirty;                  /* in hub->dirty */
-	bool behind;                 /* in hub->behind */
-	bool reset;                  /* has yet to be told of a reset */
-	bool was_reset;              /* once: the answer says so */
-	bool conditional;            /* once: nothing new is a 304 */
-	bool cut_short;              /* once: more waits than was collected */
-	bool doomed;                 /* to be closed at the next settling */
-	bool rewound;                /* some subs are ahead of `pos` */
+	struct sub **subs;        /* its subscriptions, sorted by nothing */
+	size_t nsubs;             /* used rows */
+	int64_t pos;              /* it has all up to this id */
+	int64_t lag_bytes;        /* committed while it was behind */
+	int64_t ends_ms;          /* monotonic, when its time is over */
+	struct str body;          /* once: what was collected */
+	size_t collected;         /* once: messages in `body` */
+	struct str head;          /* once: header lines of the answer */
+	ev_timer timer;           /* heartbeat, end of life, stall */
+	TAILQ_ENTRY(client) link; /* in hub->clients */
+	STAILQ_ENTRY(client) dirty_link; /* in hub->dirty */
+	TAILQ_ENTRY(client) behind_link; /* in hub->behind */
+	uint8_t state;                   /* enum client_state */
+	bool dirty;                      /* in hub->dirty */
+	bool behind;                     /* in hub->behind */
+	bool reset;                      /* has yet to be told of a reset */
+	bool was_reset;                  /* once: the answer says so */
+	bool conditional;                /* once: nothing new is a 304 */
+	bool cut_short; /* once: more waits than was collected */
+	bool doomed;    /* to be closed at the next settling */
+	bool rewound;   /* some subs are ahead of `pos` */
 };
 
 /*
- * Attaches a client: looks up its cursor, subscribes, sets client->pos (where it
- * starts) and client->reset.  `form` is taken over.  `life_ms` is how long it
- * may stay.  Write the head then, and call client_start.  Returns DB_OK, or why
- * the database does not answer: nothing is attached then, and the form is
+ * Attaches a client: looks up its cursor, subscribes, sets client->pos (where
+ * it starts) and client->reset.  `form` is taken over.  `life_ms` is how long
+ * it may stay.  Write the head then, and call client_start.  Returns DB_OK, or
+ * why the database does not answer: nothing is attached then, and the form is
  * released.
  */
 enum db_status client_attach(struct client *client, struct hub *hub,
@@ -80,8 +80,8 @@ void client_start(struct client *client);
  * Adds wants to an attached client; it gets their messages behind `after` and
  * none twice, also where it has gone past that id already.
  */
-void client_subscribe(struct client *client, const struct want *want,
-    size_t n, int64_t after);
+void client_subscribe(struct client *client, const struct want *want, size_t n,
+    int64_t after);
 
 /* Whether it subscribes to exactly this. */
 bool client_has(const struct client *client, const struct want *want);
@@ -90,8 +90,8 @@ bool client_has(const struct client *client, const struct want *want);
 void client_tell_reset(struct client *client, int64_t after);
 
 /* Takes wants away. */
-void client_unsubscribe(
-    struct client *client, const struct want *want, size_t n);
+void client_unsubscribe(struct client *client, const struct want *want,
+    size_t n);
 
 /* Takes it out of the hub; one that is not attached is fine. */
 void client_detach(struct client *client);

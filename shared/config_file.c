@@ -30,7 +30,7 @@ struct setting {
 };
 
 #define AT(member) offsetof(struct config, member)
-#define DAY_MS	   86400000
+#define DAY_MS     86400000
 
 static const struct setting settings[] = {
 	{ "tidings", "database", KIND_TEXT, AT(database),
@@ -52,22 +52,22 @@ static const struct setting settings[] = {
 	    100000, NULL, NULL },
 	{ "tidings", "queue_bytes", KIND_SIZE, AT(queue_bytes), "4M", 1024,
 	    1 << 30, NULL, NULL },
-	{ "tidings", "stall", KIND_TIME, AT(stall_ms), "30s", 100, DAY_MS,
-	    NULL, NULL },
+	{ "tidings", "stall", KIND_TIME, AT(stall_ms), "30s", 100, DAY_MS, NULL,
+	    NULL },
 	{ "tidings", "heartbeat", KIND_TIME, AT(heartbeat_ms), "15s", 50,
 	    DAY_MS, NULL, NULL },
 	{ "tidings", "life_min", KIND_TIME, AT(life_min_ms), "5m", 100, DAY_MS,
 	    NULL, NULL },
-	{ "tidings", "life_max", KIND_TIME, AT(life_max_ms), "10m", 100,
-	    DAY_MS, NULL, NULL },
+	{ "tidings", "life_max", KIND_TIME, AT(life_max_ms), "10m", 100, DAY_MS,
+	    NULL, NULL },
 	{ "tidings", "retry", KIND_TIME, AT(retry_ms), "2s", 10, DAY_MS, NULL,
 	    NULL },
 	{ "tidings", "check", KIND_TIME, AT(check_ms), "1s", 10, 60000, NULL,
 	    NULL },
 	{ "tidings", "max_messages", KIND_SIZE, AT(max_messages), "1000", 1,
 	    100000, NULL, NULL },
-	{ "tidings", "log_level", KIND_CHOICE, AT(debug), "info", 0, 0,
-	    "debug", "info" },
+	{ "tidings", "log_level", KIND_CHOICE, AT(debug), "info", 0, 0, "debug",
+	    "info" },
 	{ "longpoll", "wait", KIND_TIME, AT(wait_ms), "25s", 0, DAY_MS, NULL,
 	    NULL },
 	{ "longpoll", "wait_max", KIND_TIME, AT(wait_max_ms), "50s", 0, DAY_MS,
@@ -85,8 +85,8 @@ static const struct setting settings[] = {
 	{ "wsd", "echo", KIND_CHOICE, AT(ws_echo), "no", 0, 0, "yes", "no" },
 	{ "wsd", "max_message", KIND_SIZE, AT(ws_max_message), "16M", 125,
 	    256 << 20, NULL, NULL },
-	{ "retention", "total", KIND_SIZE, AT(retention_total_bytes), "256M",
-	    0, INT64_C(1) << 40, NULL, NULL },
+	{ "retention", "total", KIND_SIZE, AT(retention_total_bytes), "256M", 0,
+	    INT64_C(1) << 40, NULL, NULL },
 	{ "retention", "every", KIND_TIME, AT(prune_ms), "10s", 10, DAY_MS,
 	    NULL, NULL },
 };
@@ -150,8 +150,8 @@ words_add(struct words *words, const char *text)
 	     text += strspn(text, gaps)) {
 		size_t len = strcspn(text, gaps);
 
-		words->word = xreallocarray(
-		    words->word, words->n + 1, sizeof(*words->word));
+		words->word = xreallocarray(words->word, words->n + 1,
+		    sizeof(*words->word));
 		words->word[words->n++] = xstrndup(text, len);
 		text += len;
 	}
@@ -167,21 +167,22 @@ words_free(struct words *words)
 }
 
 static bool
-set_number(const struct setting *s, int64_t *to, const char *value,
-    char *error, size_t size)
+set_number(const struct setting *s, int64_t *to, const char *value, char *error,
+    size_t size)
 {
-	bool ok = s->kind == KIND_TIME ? config_parse_time(value, to) :
-					 config_parse_size(value, to);
+	bool ok = s->kind == KIND_TIME ? config_parse_time(value, to)
+				       : config_parse_size(value, to);
 
 	if (!ok) {
 		snprintf(error, size, "%s: \"%.40s\" is not %s", s->name, value,
-		    s->kind == KIND_TIME ? "a time such as 15s or 250ms" :
-					   "a number such as 100, 64K or 1M");
+		    s->kind == KIND_TIME ? "a time such as 15s or 250ms"
+					 : "a number such as 100, 64K or 1M");
 		return false;
 	}
 	if (*to < s->min || *to > s->max) {
-		snprintf(error, size, "%s: %s is out of bounds (%lld to %lld%s)",
-		    s->name, value, (long long)s->min, (long long)s->max,
+		snprintf(error, size,
+		    "%s: %s is out of bounds (%lld to %lld%s)", s->name, value,
+		    (long long)s->min, (long long)s->max,
 		    s->kind == KIND_TIME ? " ms" : "");
 		return false;
 	}
@@ -221,8 +222,8 @@ apply(struct config *config, const struct setting *s, const char *value,
 		return true;
 	case KIND_TIME:
 	case KIND_SIZE:
-		return set_number(
-		    s, (int64_t *)(void *)base, value, error, size);
+		return set_number(s, (int64_t *)(void *)base, value, error,
+		    size);
 	case KIND_CHOICE:
 		break;
 	}
@@ -276,30 +277,28 @@ find_and_apply(struct config *config, const char *section, const char *name,
 	}
 	if (strcmp(section, "retention") == 0 &&
 	    (strcmp(name, "age") == 0 || strcmp(name, "count") == 0))
-		return apply_retention(
-		    config, pattern, name, value, error, size);
+		return apply_retention(config, pattern, name, value, error,
+		    size);
 	for (size_t i = 0; i < NSETTINGS && pattern == NULL; i++)
 		if (strcmp(settings[i].section, section) == 0 &&
 		    strcmp(settings[i].name, name) == 0)
-			return apply(
-			    config, &settings[i], value, error, size);
+			return apply(config, &settings[i], value, error, size);
 	snprintf(error, size, "there is no setting \"%.60s\" in [%.60s]", name,
 	    section);
 	return false;
 }
 
 static int
-on_setting(void *user, const char *section, const char *name,
-    const char *value)
+on_setting(void *user, const char *section, const char *name, const char *value)
 {
 	struct reading *reading = user;
 
 	if (reading->error[0] != '\0')
 		return 0;
 	return find_and_apply(reading->config, section, name, value,
-		   reading->error, sizeof(reading->error)) ?
-	    1 :
-	    0;
+		   reading->error, sizeof(reading->error))
+		   ? 1
+		   : 0;
 }
 
 static void
@@ -314,8 +313,8 @@ set_defaults(struct config *config)
 	config->retention[0].count = 1000;
 	for (size_t i = 0; i < NSETTINGS; i++)
 		if (settings[i].fallback != NULL)
-			apply(config, &settings[i], settings[i].fallback,
-			    error, sizeof(error));
+			apply(config, &settings[i], settings[i].fallback, error,
+			    sizeof(error));
 }
 
 static int
@@ -333,8 +332,7 @@ check_together(const struct config *config, char *error, size_t size)
 }
 
 int
-config_load(
-    struct config *config, const char *path, char *error, size_t size)
+config_load(struct config *config, const char *path, char *error, size_t size)
 {
 	struct reading reading = { .config = config };
 	FILE *file;
@@ -353,8 +351,8 @@ config_load(
 	fclose(file);
 	if (line != 0) {
 		snprintf(error, size, "%s, line %d: %s", path, line,
-		    reading.error[0] != '\0' ? reading.error :
-					       "not \"name = value\"");
+		    reading.error[0] != '\0' ? reading.error
+					     : "not \"name = value\"");
 		config_free(config);
 		return -1;
 	}

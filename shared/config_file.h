@@ -67,15 +67,15 @@ struct config {
  * Reads the file, or with `path` NULL the defaults alone.  Returns 0, or -1
  * with a sentence in `error` that names file, line and setting.
  */
-int config_load(
-    struct config *config, const char *path, char *error, size_t size);
+int config_load(struct config *config, const char *path, char *error,
+    size_t size);
 
 /* Frees what config_load made. */
 void config_free(struct config *config);
 
 /* The row of config->retention that is for this channel. */
-const struct retention *config_retention(
-    const struct config *config, const char *channel);
+const struct retention *config_retention(const struct config *config,
+    const char *channel);
 
 /*
  * Reads "15", "15s", "250ms", "5m", "1h", "7d" as milliseconds, and "64",

@@ -25,11 +25,11 @@
 #include "shared/server.h"
 #include "shared/str.h"
 
-#define READ_SIZE   16384
-#define PARAMS_MAX  (256 * 1024) /* bytes of all variables together */
-#define READ_S      30.0         /* for a request to come in */
-#define CGI_LOOK_S  1.0          /* between looks whether httpd is there */
-#define CGI_BODY_S  60           /* for the body on standard input */
+#define READ_SIZE  16384
+#define PARAMS_MAX (256 * 1024) /* bytes of all variables together */
+#define READ_S     30.0         /* for a request to come in */
+#define CGI_LOOK_S 1.0          /* between looks whether httpd is there */
+#define CGI_BODY_S 60           /* for the body on standard input */
 
 static LIST_HEAD(, conn) conns = LIST_HEAD_INITIALIZER(conns);
 static unsigned nconns;
@@ -213,7 +213,7 @@ on_readable(struct sink *sink)
 	    conn->state == CONN_READING)
 		begin_fcgi(conn);
 	else if (event == FCGI_EV_REQUEST ||
-	    sink_flush(sink, clock_mono_ms()) == -1)
+		 sink_flush(sink, clock_mono_ms()) == -1)
 		conn_close(conn);
 }
 

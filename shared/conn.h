@@ -18,10 +18,10 @@ struct server;
 
 /* Where a connection stands. */
 enum conn_state {
-	CONN_READING,   /* a request is on its way in */
-	CONN_WORKING,   /* the program has the request */
-	CONN_HELD,      /* a client of the hub */
-	CONN_ANSWERED,  /* the answer is on its way out */
+	CONN_READING,  /* a request is on its way in */
+	CONN_WORKING,  /* the program has the request */
+	CONN_HELD,     /* a client of the hub */
+	CONN_ANSWERED, /* the answer is on its way out */
 	CONN__MAX
 };
 

@@ -27,8 +27,7 @@ parse_epoch(const char *text, size_t len, struct cursor *cursor)
 {
 	static const char set[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 
-	if (len < 1 || len >= sizeof(cursor->epoch) ||
-	    strspn(text, set) < len)
+	if (len < 1 || len >= sizeof(cursor->epoch) || strspn(text, set) < len)
 		return false;
 	memcpy(cursor->epoch, text, len);
 	cursor->epoch[len] = '\0';
@@ -57,7 +56,7 @@ cursor_parse(const char *text, struct cursor *cursor)
 	if (dash == NULL)
 		return parse_id(text, &cursor->id);
 	return parse_epoch(text, (size_t)(dash - text), cursor) &&
-	    parse_id(dash + 1, &cursor->id);
+	       parse_id(dash + 1, &cursor->id);
 }
 
 /* Takes a suffix off that a filter of httpd put on. */

@@ -88,8 +88,8 @@ db_status(struct db *db, int rc)
 		break;
 	}
 	snprintf(db->error, sizeof(db->error), "%s",
-	    db->handle == NULL ? sqlite3_errstr(rc) :
-				 sqlite3_errmsg(db->handle));
+	    db->handle == NULL ? sqlite3_errstr(rc)
+			       : sqlite3_errmsg(db->handle));
 	return status;
 }
 
@@ -131,8 +131,8 @@ read_integer(struct db *db, enum db_statement which, int64_t *value)
 	sqlite3_stmt *stmt = NULL;
 	int rc;
 
-	rc = sqlite3_prepare_v2(
-	    db->handle, db_statement_text(which), -1, &stmt, NULL);
+	rc = sqlite3_prepare_v2(db->handle, db_statement_text(which), -1, &stmt,
+	    NULL);
 	if (rc == SQLITE_OK) {
 		rc = sqlite3_step(stmt);
 		if (rc == SQLITE_ROW)
@@ -184,8 +184,8 @@ static enum db_status
 prepare_all(struct db *db)
 {
 	for (int i = 0; i < DB__MAX; i++) {
-		int rc = sqlite3_prepare_v3(db->handle, db_statement_text(i), -1,
-		    SQLITE_PREPARE_PERSISTENT, &db->stmt[i], NULL);
+		int rc = sqlite3_prepare_v3(db->handle, db_statement_text(i),
+		    -1, SQLITE_PREPARE_PERSISTENT, &db->stmt[i], NULL);
 
 		if (rc != SQLITE_OK)
 			return db_status(db, rc);
@@ -355,10 +355,9 @@ db_open(struct db *db, const char *path, enum db_mode mode, int busy_ms)
 	if (status == DB_OK)
 		status = check_identity(db);
 	if (status == DB_OK)
-		status = exec(db,
-		    mode == DB_READER           ? sql_query_only :
-			mode == DB_WRITER_POWER ? sql_power :
-						  sql_process);
+		status = exec(db, mode == DB_READER         ? sql_query_only
+				  : mode == DB_WRITER_POWER ? sql_power
+							    : sql_process);
 	if (status != DB_OK)
 		return give_up(db, status);
 	remember_file(db);
@@ -382,13 +381,14 @@ apply_step(struct db *db, const char *step, int version)
 	struct str sql = { 0 };
 	enum db_status status;
 
-	str_addf(&sql, "BEGIN IMMEDIATE;\n%s\n%s\nPRAGMA user_version = %d;\n"
-		       "COMMIT;\n",
+	str_addf(&sql,
+	    "BEGIN IMMEDIATE;\n%s\n%s\nPRAGMA user_version = %d;\n"
+	    "COMMIT;\n",
 	    step, sql_migrated, version);
 	status = exec(db, sql.p);
 	if (status != DB_OK && sqlite3_get_autocommit(db->handle) == 0)
-		sqlite3_exec(db->handle, db_statement_text(DB_ROLLBACK), NULL, NULL,
-		    NULL);
+		sqlite3_exec(db->handle, db_statement_text(DB_ROLLBACK), NULL,
+		    NULL, NULL);
 	str_free(&sql);
 	return status;
 }
@@ -467,7 +467,7 @@ db_replaced(const struct db *db)
 	struct stat sb;
 
 	return stat(db->path, &sb) == -1 || sb.st_dev != db->dev ||
-	    sb.st_ino != db->ino;
+	       sb.st_ino != db->ino;
 }
 
 void

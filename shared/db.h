@@ -65,8 +65,8 @@ enum db_statement {
 };
 
 enum db_mode {
-	DB_READER,       /* writes are refused */
-	DB_WRITER,       /* synchronous = NORMAL: survives any crash of programs */
+	DB_READER, /* writes are refused */
+	DB_WRITER, /* synchronous = NORMAL: survives any crash of programs */
 	DB_WRITER_POWER, /* synchronous = FULL: survives loss of power */
 };
 
@@ -80,7 +80,7 @@ struct db {
 	ino_t wal_ino;                      /* of its -wal, 0 = not seen */
 	const char *begin_site;             /* who began, NULL = nobody */
 	char epoch[40];                     /* as db_head saw it last */
-	char error[256];                    /* sentence about the last failure */
+	char error[256]; /* sentence about the last failure */
 };
 
 /*
@@ -89,8 +89,8 @@ struct db {
  * its epoch was made for (a restored copy), it gets a new epoch first.
  * Returns DB_OK, or what is wrong with db->error set and the connection closed.
  */
-enum db_status db_open(
-    struct db *db, const char *path, enum db_mode mode, int busy_ms);
+enum db_status db_open(struct db *db, const char *path, enum db_mode mode,
+    int busy_ms);
 
 /* Closes; a closed connection is fine. */
 void db_close(struct db *db);
@@ -104,8 +104,7 @@ enum db_status db_create(struct db *db, const char *path, mode_t mode_bits,
     bool *made);
 
 /* The same with other steps than the built-in ones, for tests. */
-enum db_status db_migrate(
-    struct db *db, const char *const *steps, int nsteps);
+enum db_status db_migrate(struct db *db, const char *const *steps, int nsteps);
 
 /* The version of the schema that this build writes. */
 int db_schema_version(void);
@@ -155,8 +154,8 @@ enum db_status db_status(struct db *db, int rc);
  * nested one.
  */
 #define DB_STRINGIFY_(x) #x
-#define DB_STRINGIFY(x)	 DB_STRINGIFY_(x)
-#define DB_HERE		 __FILE__ ":" DB_STRINGIFY(__LINE__)
+#define DB_STRINGIFY(x)  DB_STRINGIFY_(x)
+#define DB_HERE          __FILE__ ":" DB_STRINGIFY(__LINE__)
 enum db_status db_begin_read(struct db *db, const char *site);
 enum db_status db_begin_write(struct db *db, const char *site);
 enum db_status db_commit(struct db *db);

@@ -21,8 +21,8 @@
 #define VALUES_MAX     4096 /* bytes of a GET_VALUES that are looked at */
 
 void
-fcgi_put_header(
-    unsigned char *to, enum fcgi_type type, uint16_t id, size_t content_len)
+fcgi_put_header(unsigned char *to, enum fcgi_type type, uint16_t id,
+    size_t content_len)
 {
 	to[0] = FCGI_VERSION;
 	to[1] = (unsigned char)type;
@@ -35,8 +35,7 @@ fcgi_put_header(
 }
 
 void
-fcgi_put_end(
-    unsigned char *to, uint16_t id, enum fcgi_protocol_status status)
+fcgi_put_end(unsigned char *to, uint16_t id, enum fcgi_protocol_status status)
 {
 	memset(to, 0, FCGI_END_LEN);
 	fcgi_put_header(to, FCGI_END_REQUEST, id, 8);
@@ -59,7 +58,7 @@ pair_length(const unsigned char **p, size_t *left, size_t *len)
 	if (*left < 4)
 		return -1;
 	*len = (size_t)(b[0] & 0x7f) << 24 | (size_t)b[1] << 16 |
-	    (size_t)b[2] << 8 | b[3];
+	       (size_t)b[2] << 8 | b[3];
 	*p += 4;
 	*left -= 4;
 	return 0;
@@ -115,8 +114,8 @@ reply_values(struct fcgi_in *in)
 	unsigned char header[FCGI_HEADER_LEN];
 	struct str out = { 0 };
 
-	while (out.len < VALUES_MAX &&
-	    fcgi_pair(&p, &left, &name, &name_len, &value, &value_len) == 1) {
+	while (out.len < VALUES_MAX && fcgi_pair(&p, &left, &name, &name_len,
+					   &value, &value_len) == 1) {
 		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 			const char *n = known[i][0], *v = known[i][1];
 
@@ -224,8 +223,7 @@ start_record(struct fcgi_in *in)
 static bool
 record_whole(const struct fcgi_in *in)
 {
-	return in->have == FCGI_HEADER_LEN && in->need == 0 &&
-	    in->padding == 0;
+	return in->have == FCGI_HEADER_LEN && in->need == 0 && in->padding == 0;
 }
 
 /* Takes up to `len` bytes of the present part of a record. */
@@ -262,8 +260,8 @@ fcgi_read(struct fcgi_in *in, const void *bytes, size_t len, size_t *used)
 		event = take_part(in, b + *used, len - *used, &n);
 		if (event == FCGI_EV_MORE && record_whole(in)) {
 			in->have = 0;
-			event = end_record(
-			    in, in->header[4] == 0 && in->header[5] == 0);
+			event = end_record(in,
+			    in->header[4] == 0 && in->header[5] == 0);
 		}
 	}
 	return event;

@@ -30,9 +30,9 @@ enum fcgi_protocol_status {
 	FCGI_UNKNOWN_ROLE = 3
 };
 
-#define FCGI_HEADER_LEN	 8
+#define FCGI_HEADER_LEN  8
 #define FCGI_CONTENT_MAX 65535 /* bytes of content in one record */
-#define FCGI_END_LEN	 16    /* bytes of an END_REQUEST record */
+#define FCGI_END_LEN     16    /* bytes of an END_REQUEST record */
 
 /* What reading came to. */
 enum fcgi_event {
@@ -57,12 +57,12 @@ struct fcgi_in {
 	uint16_t id;        /* request id, 0 = none is active */
 	uint16_t record_id; /* of the record in the making */
 	uint8_t header[FCGI_HEADER_LEN];
-	uint8_t have;       /* bytes in `header` */
-	uint8_t type;       /* of the record in the making */
-	uint8_t padding;    /* bytes that are still to be skipped */
-	bool keep;          /* FCGI_KEEP_CONN */
-	bool params_done;   /* the empty FCGI_PARAMS came */
-	bool body_too_big;  /* bytes past body_max were dropped */
+	uint8_t have;      /* bytes in `header` */
+	uint8_t type;      /* of the record in the making */
+	uint8_t padding;   /* bytes that are still to be skipped */
+	bool keep;         /* FCGI_KEEP_CONN */
+	bool params_done;  /* the empty FCGI_PARAMS came */
+	bool body_too_big; /* bytes past body_max were dropped */
 };
 
 /*
@@ -70,8 +70,8 @@ struct fcgi_in {
  * After FCGI_EV_REQUEST the rest belongs to what follows.  The caller sends
  * in->reply where it is not empty, and clears it.
  */
-enum fcgi_event fcgi_read(
-    struct fcgi_in *in, const void *bytes, size_t len, size_t *used);
+enum fcgi_event fcgi_read(struct fcgi_in *in, const void *bytes, size_t len,
+    size_t *used);
 
 /* Forgets the request and frees what it held; the connection goes on. */
 void fcgi_next(struct fcgi_in *in);
@@ -84,11 +84,11 @@ int fcgi_pair(const unsigned char **p, size_t *left, const char **name,
     size_t *name_len, const char **value, size_t *value_len);
 
 /* Writes the 8 bytes of a record's header. */
-void fcgi_put_header(
-    unsigned char *to, enum fcgi_type type, uint16_t id, size_t content_len);
+void fcgi_put_header(unsigned char *to, enum fcgi_type type, uint16_t id,
+    size_t content_len);
 
 /* Writes the FCGI_END_LEN bytes of an END_REQUEST. */
-void fcgi_put_end(
-    unsigned char *to, uint16_t id, enum fcgi_protocol_status status);
+void fcgi_put_end(unsigned char *to, uint16_t id,
+    enum fcgi_protocol_status status);
 
 #endif

@@ -26,12 +26,12 @@
 #include "shared/str.h"
 #include "shared/watch.h"
 
-#define BUSY_MS	      100       /* a reader waits for recovery at most */
-#define BATCH_ROWS    1000      /* read before clients are written to */
-#define BATCH_BYTES   (1 << 20) /* the same in bytes of data */
-#define COMPLAIN_MS   10000     /* between lines about a broken database */
-#define FEED_CLIENTS  64        /* fed in one turn of the loop */
-#define TURN_BATCHES  4         /* read in one turn of the loop */
+#define BUSY_MS      100       /* a reader waits for recovery at most */
+#define BATCH_ROWS   1000      /* read before clients are written to */
+#define BATCH_BYTES  (1 << 20) /* the same in bytes of data */
+#define COMPLAIN_MS  10000     /* between lines about a broken database */
+#define FEED_CLIENTS 64        /* fed in one turn of the loop */
+#define TURN_BATCHES 4         /* read in one turn of the loop */
 
 static uint64_t
 hash_name(const char *name, size_t len, bool is_prefix)
@@ -50,8 +50,8 @@ find_topic(const struct hub *hub, uint64_t hash, const char *name, size_t len,
 	struct topic *t = hub->buckets[hash & (hub->nbuckets - 1)];
 
 	while (t != NULL &&
-	    (t->hash != hash || t->len != len || t->is_prefix != is_prefix ||
-		memcmp(t->name, name, len) != 0))
+	       (t->hash != hash || t->len != len || t->is_prefix != is_prefix ||
+		   memcmp(t->name, name, len) != 0))
 		t = t->next;
 	return t;
 }
@@ -136,24 +136,22 @@ hub_unsubscribe(struct hub *hub, struct sub *sub)
 
 	LIST_REMOVE(sub, link);
 	free(sub);
-	board_subscriber(
-	    hub->board, topic->name, topic->len, topic->is_prefix, -1);
+	board_subscriber(hub->board, topic->name, topic->len, topic->is_prefix,
+	    -1);
 	if (LIST_EMPTY(&topic->subs))
 		drop_topic(hub, topic);
 }
 
 struct form *
-hub_form(
-    struct hub *hub, const struct transport *transport, const char *param)
+hub_form(struct hub *hub, const struct transport *transport, const char *param)
 {
 	struct form *form;
 
 	LIST_FOREACH(form, &hub->forms, link) {
 		if (form->transport == transport &&
-		    (param == NULL ?
-			    form->param == NULL :
-			    form->param != NULL &&
-				strcmp(form->param, param) == 0)) {
+		    (param == NULL ? form->param == NULL
+				   : form->param != NULL &&
+					 strcmp(form->param, param) == 0)) {
 			form->users++;
 			return form;
 		}
@@ -325,8 +323,7 @@ renew_epoch(struct hub *hub)
 	struct db writer;
 	enum db_status status;
 
-	status = db_open(
-	    &writer, hub->config->database, DB_WRITER, BUSY_MS);
+	status = db_open(&writer, hub->config->database, DB_WRITER, BUSY_MS);
 	if (status == DB_OK)
 		status = db_renew_epoch(&writer, hub->epoch);
 	db_close(&writer);
@@ -475,8 +472,8 @@ hub_start(struct hub *hub, const struct config *config, struct board *board)
 	if (status == DB_OK)
 		memcpy(hub->epoch, hub->db.epoch, sizeof(hub->epoch));
 	hub->last_id = hub->newest = newest;
-	watch_start(
-	    &hub->watch, config->database, config->check_ms, on_look, hub);
+	watch_start(&hub->watch, config->database, config->check_ms, on_look,
+	    hub);
 	close_if_broken(hub, status);
 	return status;
 }

@@ -33,11 +33,11 @@ struct transport {
 	 */
 	bool once;
 	/* One message. */
-	struct chunk *(*message)(
-	    const struct form *, const struct change *, const char *epoch);
+	struct chunk *(*message)(const struct form *, const struct change *,
+	    const char *epoch);
 	/* "You may have missed something"; goes on behind `after`. */
-	struct chunk *(*reset)(
-	    const struct form *, const char *epoch, int64_t after);
+	struct chunk *(
+	    *reset)(const struct form *, const char *epoch, int64_t after);
 	/* A sign of life, or NULL. */
 	struct chunk *(*beat)(const struct form *);
 	/* What ends a stream in an orderly way, or NULL. */
@@ -61,12 +61,12 @@ struct form {
 
 /* A channel or prefix that somebody here subscribes to. */
 struct topic {
-	uint64_t hash;               /* of the name */
-	struct topic *next;          /* same bucket */
-	LIST_HEAD(, sub) subs;       /* subscribers here */
-	uint8_t len;                 /* bytes of the name */
-	bool is_prefix;              /* the name is a prefix */
-	char name[];                 /* NUL behind it */
+	uint64_t hash;         /* of the name */
+	struct topic *next;    /* same bucket */
+	LIST_HEAD(, sub) subs; /* subscribers here */
+	uint8_t len;           /* bytes of the name */
+	bool is_prefix;        /* the name is a prefix */
+	char name[];           /* NUL behind it */
 };
 
 /* One subscription of one client. */
@@ -96,9 +96,9 @@ struct hub {
 	size_t nclients;              /* how many */
 	STAILQ_HEAD(, client) dirty;  /* have something to be written */
 	TAILQ_HEAD(client_queue, client) behind; /* read from the table */
-	ev_idle idle;                 /* feeds those who are behind */
-	int64_t complained_ms;        /* of the last line about the database */
-	bool more;                    /* rows are left for the next turn */
+	ev_idle idle;          /* feeds those who are behind */
+	int64_t complained_ms; /* of the last line about the database */
+	bool more;             /* rows are left for the next turn */
 };
 
 /*
@@ -106,8 +106,8 @@ struct hub {
  * or why the database can't be read at present, with a sentence in
  * hub->db.error; the hub is ready all the same and tries again.
  */
-enum db_status hub_start(
-    struct hub *hub, const struct config *config, struct board *board);
+enum db_status hub_start(struct hub *hub, const struct config *config,
+    struct board *board);
 
 /* Ends all clients and frees everything. */
 void hub_stop(struct hub *hub);
@@ -120,8 +120,8 @@ void hub_stop(struct hub *hub);
 enum db_status hub_refresh(struct hub *hub);
 
 /* The form for a transport and parameter (NULL for none). */
-struct form *hub_form(
-    struct hub *hub, const struct transport *transport, const char *param);
+struct form *hub_form(struct hub *hub, const struct transport *transport,
+    const char *param);
 void hub_form_release(struct form *form);
 
 /* Subscribes; the same one twice is one.  Returns the subscription. */

@@ -72,11 +72,11 @@ read_wants(struct req *req, struct interest *in)
 
 		if (strcmp(arg->name, "channel") == 0 ||
 		    strcmp(arg->name, "topic") == 0)
-			rc = add_want(
-			    req, in, arg->value, arg->value_len, false);
+			rc = add_want(req, in, arg->value, arg->value_len,
+			    false);
 		else if (strcmp(arg->name, "prefix") == 0)
-			rc = add_want(
-			    req, in, arg->value, arg->value_len, true);
+			rc =
+			    add_want(req, in, arg->value, arg->value_len, true);
 		else if (strcmp(arg->name, "channels") == 0)
 			rc = add_list(req, in, arg);
 		if (rc == -1)
@@ -110,7 +110,7 @@ read_cursor(struct req *req, struct interest *in)
 				continue;
 			text = arg->value;
 			ok = strlen(text) == arg->value_len &&
-			    cursor_parse(text, &in->cursor);
+			     cursor_parse(text, &in->cursor);
 			break;
 		}
 	}
@@ -148,8 +148,8 @@ interest_free(struct interest *in)
 }
 
 bool
-interest_matches(
-    const struct want *want, size_t n, const char *channel, size_t len)
+interest_matches(const struct want *want, size_t n, const char *channel,
+    size_t len)
 {
 	for (size_t i = 0; i < n; i++)
 		if ((want[i].len == len ||
@@ -180,20 +180,19 @@ static enum db_status
 last_ids(struct db *db, const struct want *want, int64_t max, int64_t newest,
     struct ids *ids)
 {
-	sqlite3_stmt *stmt = db->stmt[want->is_prefix ? DB_PREFIX_LAST_IDS :
-							DB_CHANNEL_LAST_IDS];
+	sqlite3_stmt *stmt = db->stmt[want->is_prefix ? DB_PREFIX_LAST_IDS
+						      : DB_CHANNEL_LAST_IDS];
 	enum db_status status;
 	int rc;
 
-	sqlite3_bind_text(
-	    stmt, 1, want->name, (int)want->len, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 1, want->name, (int)want->len, SQLITE_STATIC);
 	sqlite3_bind_int64(stmt, 2, max);
 	sqlite3_bind_int64(stmt, 3, newest);
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		if (ids->n == ids->cap) {
 			ids->cap = ids->cap == 0 ? 64 : ids->cap * 2;
-			ids->p = xreallocarray(
-			    ids->p, ids->cap, sizeof(*ids->p));
+			ids->p =
+			    xreallocarray(ids->p, ids->cap, sizeof(*ids->p));
 		}
 		ids->p[ids->n++] = sqlite3_column_int64(stmt, 0);
 	}
@@ -243,8 +242,8 @@ may_have_missed(struct db *db, const struct want *want, size_t n, int64_t id,
 
 	*missed = false;
 	for (size_t i = 0; i < n && status == DB_OK && !*missed; i++) {
-		status = change_watermark(
-		    db, want[i].name, want[i].len, want[i].is_prefix, &pruned);
+		status = change_watermark(db, want[i].name, want[i].len,
+		    want[i].is_prefix, &pruned);
 		*missed = status == DB_OK && pruned > id;
 	}
 	return status;

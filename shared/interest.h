@@ -31,12 +31,13 @@ struct interest {
  * arguments are parsed.  Returns 0, or -1 after it answered with 400.  With
  * `may_be_empty` no channel at all is fine.
  */
-int interest_read(struct req *req, struct interest *interest, bool may_be_empty);
+int interest_read(struct req *req, struct interest *interest,
+    bool may_be_empty);
 void interest_free(struct interest *interest);
 
 /* Whether a channel is wanted. */
-bool interest_matches(
-    const struct want *want, size_t n, const char *channel, size_t len);
+bool interest_matches(const struct want *want, size_t n, const char *channel,
+    size_t len);
 
 /*
  * Where to start: sets *after to the id behind which the client reads on, and

@@ -22,17 +22,17 @@
 #include "shared/log.h"
 #include "shared/str.h"
 
-#define BACKLOG	      4096 /* the kernel takes the lesser of this and its own */
-#define ACCEPTS	      64   /* in one turn of the loop */
-#define PAUSE_S	      0.2  /* out of descriptors: until the next try */
-#define SOCKET_MODE   0660
+#define BACKLOG     4096 /* the kernel takes the lesser of this and its own */
+#define ACCEPTS     64   /* in one turn of the loop */
+#define PAUSE_S     0.2  /* out of descriptors: until the next try */
+#define SOCKET_MODE 0660
 
 struct listener {
-	ev_io io;                          /* on `fd` */
-	ev_timer pause;                    /* until it is tried again */
-	int fd;                            /* listens */
+	ev_io io;                            /* on `fd` */
+	ev_timer pause;                      /* until it is tried again */
+	int fd;                              /* listens */
 	void (*accepted)(void *arg, int fd); /* who gets them */
-	void *arg;                         /* the receiver's */
+	void *arg;                           /* the receiver's */
 };
 
 static int
@@ -108,8 +108,8 @@ bind_tcp(const char *where, char *error, size_t size)
 		len -= 2;
 	}
 	if (colon == NULL || len == 0 || len >= sizeof(host)) {
-		snprintf(error, size,
-		    "%s: neither unix:PATH nor ADDRESS:PORT", where);
+		snprintf(error, size, "%s: neither unix:PATH nor ADDRESS:PORT",
+		    where);
 		return -1;
 	}
 	memcpy(host, where, len);
@@ -141,7 +141,7 @@ listener_is_socket(int fd)
 	socklen_t len = sizeof(on);
 
 	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 &&
-	    on != 0;
+	       on != 0;
 }
 
 static void
@@ -161,8 +161,8 @@ on_accept(struct ev_loop *loop, ev_io *io, int revents)
 
 	(void)revents;
 	for (int i = 0; i < ACCEPTS; i++) {
-		int fd = accept4(
-		    listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(listener->fd, NULL, NULL,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd != -1) {
 			listener->accepted(listener->arg, fd);

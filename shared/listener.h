@@ -17,11 +17,11 @@ int listener_bind(const char *where, char *error, size_t size);
 int listener_is_socket(int fd);
 
 /*
- * Accepts on `fd`, which it takes over, and hands each connection, non-blocking,
- * to `accepted`.  Out of descriptors it pauses and tries again.
+ * Accepts on `fd`, which it takes over, and hands each connection,
+ * non-blocking, to `accepted`.  Out of descriptors it pauses and tries again.
  */
-struct listener *listener_start(
-    int fd, void (*accepted)(void *arg, int fd), void *arg);
+struct listener *listener_start(int fd, void (*accepted)(void *arg, int fd),
+    void *arg);
 
 /* Stops and closes; NULL is fine. */
 void listener_stop(struct listener *listener);

@@ -23,9 +23,9 @@
 #include "shared/prune.h"
 #include "shared/str.h"
 
-#define STEP_ROWS      500   /* removed in one transaction */
-#define STEP_CHANNELS  200   /* looked at in one step */
-#define WATERMARKS_MAX 10000 /* above: folded into the floor */
+#define STEP_ROWS      500       /* removed in one transaction */
+#define STEP_CHANNELS  200       /* looked at in one step */
+#define WATERMARKS_MAX 10000     /* above: folded into the floor */
 #define FREE_MIN       (1 << 20) /* free bytes that are left in the file */
 
 enum phase {
@@ -91,8 +91,8 @@ next_channel(struct db *db, struct prune *prune, bool *found)
 
 	sqlite3_bind_text(stmt, 1, prune->channel, -1, SQLITE_STATIC);
 	rc = sqlite3_step(stmt);
-	name = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) :
-				  NULL;
+	name = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0)
+				: NULL;
 	*found = name != NULL;
 	if (*found)
 		snprintf(prune->channel, sizeof(prune->channel), "%s", name);
@@ -153,8 +153,8 @@ step_channels(struct db *db, const struct config *config, struct prune *prune,
 		if (status == DB_OK && cut > 0) {
 			sqlite3_stmt *stmt = db->stmt[DB_CHANNEL_DELETE];
 
-			sqlite3_bind_text(
-			    stmt, 1, prune->channel, -1, SQLITE_STATIC);
+			sqlite3_bind_text(stmt, 1, prune->channel, -1,
+			    SQLITE_STATIC);
 			sqlite3_bind_int64(stmt, 2, cut);
 			sqlite3_bind_int(stmt, 3, STEP_ROWS);
 			status = run_delete(db, stmt, n);
@@ -228,8 +228,8 @@ step_vacuum(struct db *db, bool *again)
 }
 
 enum db_status
-prune_step(
-    struct db *db, const struct config *config, struct prune *prune, bool *done)
+prune_step(struct db *db, const struct config *config, struct prune *prune,
+    bool *done)
 {
 	enum db_status status = DB_OK;
 	bool again = false;
@@ -282,7 +282,7 @@ prune_lease(const char *db_path, int64_t every_ms)
 	    fstat(fd, &sb) == -1)
 		goto no;
 	age_ms = clock_wall_ms() - (int64_t)sb.st_mtim.tv_sec * 1000 -
-	    sb.st_mtim.tv_nsec / 1000000;
+		 sb.st_mtim.tv_nsec / 1000000;
 	/* The size tells a file that was just made from one of a round. */
 	if (sb.st_size > 0 && age_ms >= 0 && age_ms < every_ms)
 		goto no;

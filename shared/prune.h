@@ -19,8 +19,8 @@ struct prune {
  * One small step of a round: at most one short write transaction.  *done tells
  * that the round is over.  Needs a writer.
  */
-enum db_status prune_step(
-    struct db *db, const struct config *config, struct prune *prune, bool *done);
+enum db_status prune_step(struct db *db, const struct config *config,
+    struct prune *prune, bool *done);
 
 /*
  * Takes the right to prune, which one process at a time has, if the last round

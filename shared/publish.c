@@ -54,9 +54,8 @@ check(struct publish *p, const struct config *config, const struct message *m)
 		return refuse(p, 400,
 		    "a channel name must be 1 to 255 bytes of UTF-8 without "
 		    "control characters");
-	if (m->event != NULL &&
-	    (!name_valid(m->event, strlen(m->event)) ||
-		strncmp(m->event, "tidings.", 8) == 0))
+	if (m->event != NULL && (!name_valid(m->event, strlen(m->event)) ||
+				    strncmp(m->event, "tidings.", 8) == 0))
 		return refuse(p, 400,
 		    "an event name must be 1 to 255 bytes of UTF-8 without "
 		    "control characters and not begin with \"tidings.\"");
@@ -70,8 +69,9 @@ check(struct publish *p, const struct config *config, const struct message *m)
 		return refuse(p, 400,
 		    "an idempotency key must be 1 to 255 bytes of UTF-8");
 	if ((int64_t)m->data_len > config->max_data)
-		return refuse(p, 413, "data has %zu bytes, at most %lld are "
-				      "taken",
+		return refuse(p, 413,
+		    "data has %zu bytes, at most %lld are "
+		    "taken",
 		    m->data_len, (long long)config->max_data);
 	if (!m->is_blob && !utf8_valid(m->data, m->data_len))
 		return refuse(p, 400, "the text in data is not UTF-8");
@@ -96,16 +96,14 @@ publish_add(struct publish *p, const struct config *config,
 const char *
 publish_keep(struct publish *p, const char *text, size_t len)
 {
-	p->keep =
-	    xreallocarray(p->keep, p->nkeep + 1, sizeof(*p->keep));
+	p->keep = xreallocarray(p->keep, p->nkeep + 1, sizeof(*p->keep));
 	p->keep[p->nkeep] = xstrndup(text, len);
 	return p->keep[p->nkeep++];
 }
 
 /* A member that must be text; its length must be told by strlen. */
 static int
-read_text(
-    struct publish *p, const char *name, json_t *value, const char **text)
+read_text(struct publish *p, const char *name, json_t *value, const char **text)
 {
 	if (json_is_null(value))
 		return 0;
@@ -139,8 +137,8 @@ read_data(struct publish *p, json_t *value, struct message *m)
 }
 
 static int
-read_expiry(
-    struct publish *p, const char *name, json_t *value, int64_t *expires_ms)
+read_expiry(struct publish *p, const char *name, json_t *value,
+    int64_t *expires_ms)
 {
 	double number = json_number_value(value);
 
@@ -150,15 +148,15 @@ read_expiry(
 		return refuse(p, 400, "%s must be a number", name);
 	if (strcmp(name, "ttl") == 0 && number > TTL_MAX_S)
 		return refuse(p, 400, "ttl is longer than ten years");
-	*expires_ms = strcmp(name, "ttl") == 0 ?
-	    clock_wall_ms() + (int64_t)(number * 1000) :
-	    (int64_t)number;
+	*expires_ms = strcmp(name, "ttl") == 0
+			  ? clock_wall_ms() + (int64_t)(number * 1000)
+			  : (int64_t)number;
 	return 0;
 }
 
 static int
-read_member(
-    struct publish *p, const char *name, json_t *value, struct message *m)
+read_member(struct publish *p, const char *name, json_t *value,
+    struct message *m)
 {
 	if (strcmp(name, "channel") == 0 || strcmp(name, "topic") == 0)
 		return read_text(p, name, value, &m->channel);
@@ -166,8 +164,7 @@ read_member(
 		return read_text(p, name, value, &m->event);
 	if (strcmp(name, "content_type") == 0)
 		return read_text(p, name, value, &m->content_type);
-	if (strcmp(name, "dedup") == 0 ||
-	    strcmp(name, "idempotency_key") == 0)
+	if (strcmp(name, "dedup") == 0 || strcmp(name, "idempotency_key") == 0)
 		return read_text(p, name, value, &m->dedup);
 	if (strcmp(name, "data") == 0)
 		return read_data(p, value, m);
@@ -177,8 +174,8 @@ read_member(
 }
 
 int
-publish_add_json(struct publish *p, const struct config *config,
-    json_t *object, const char *channel)
+publish_add_json(struct publish *p, const struct config *config, json_t *object,
+    const char *channel)
 {
 	struct message m = { .channel = channel };
 	const char *name;
@@ -186,9 +183,8 @@ publish_add_json(struct publish *p, const struct config *config,
 
 	if (!json_is_object(object))
 		return refuse(p, 400, "a message must be a JSON object");
-	json_object_foreach(object, name, value)
-		if (read_member(p, name, value, &m) == -1)
-			return -1;
+	json_object_foreach(object, name,
+	    value) if (read_member(p, name, value, &m) == -1) return -1;
 	if (m.data == NULL)
 		return refuse(p, 400, "a message needs data");
 	return publish_add(p, config, &m);
@@ -220,12 +216,12 @@ publish_type_is_text(const char *content_type)
 	size_t len = strcspn(content_type, "; \t");
 
 	return strncasecmp(content_type, "text/", 5) == 0 ||
-	    ends_with(content_type, len, "/json") ||
-	    ends_with(content_type, len, "+json") ||
-	    ends_with(content_type, len, "/xml") ||
-	    ends_with(content_type, len, "+xml") ||
-	    ends_with(content_type, len, "/javascript") ||
-	    ends_with(content_type, len, "/x-www-form-urlencoded");
+	       ends_with(content_type, len, "/json") ||
+	       ends_with(content_type, len, "+json") ||
+	       ends_with(content_type, len, "/xml") ||
+	       ends_with(content_type, len, "+xml") ||
+	       ends_with(content_type, len, "/javascript") ||
+	       ends_with(content_type, len, "/x-www-form-urlencoded");
 }
 
 int

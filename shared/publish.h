@@ -14,16 +14,16 @@
 struct config;
 
 /*
- * Messages to be published, in the making.  Texts that the caller can't lend for
- * as long as the job lives are kept in `keep`.
+ * Messages to be published, in the making.  Texts that the caller can't lend
+ * for as long as the job lives are kept in `keep`.
  */
 struct publish {
-	struct job job;       /* what the writer gets */
-	json_t *root;         /* lends texts, or NULL */
-	char **keep;          /* texts of ours */
-	size_t nkeep;         /* rows of `keep` */
-	char error[300];      /* why a message is refused */
-	int status;           /* HTTP status of the refusal */
+	struct job job;  /* what the writer gets */
+	json_t *root;    /* lends texts, or NULL */
+	char **keep;     /* texts of ours */
+	size_t nkeep;    /* rows of `keep` */
+	char error[300]; /* why a message is refused */
+	int status;      /* HTTP status of the refusal */
 };
 
 /*

@@ -126,9 +126,8 @@ parse_pairs(struct req *req, const char *text, size_t len)
 			arg.name_len = req->decoded.len - at;
 			str_add(&req->decoded, "", 1);
 			at = req->decoded.len;
-			if (eq != NULL &&
-			    !str_add_urldecoded(&req->decoded, eq + 1,
-				(size_t)(stop - eq - 1)))
+			if (eq != NULL && !str_add_urldecoded(&req->decoded,
+					      eq + 1, (size_t)(stop - eq - 1)))
 				return -1;
 			arg.value_len = req->decoded.len - at;
 			str_add(&req->decoded, "", 1);
@@ -207,8 +206,8 @@ void
 req_add_status(const struct sink *sink, struct str *out, int status)
 {
 	if (sink->kind == SINK_RAW)
-		str_addf(out, "HTTP/1.1 %d %s\r\nConnection: close\r\n",
-		    status, req_reason(status));
+		str_addf(out, "HTTP/1.1 %d %s\r\nConnection: close\r\n", status,
+		    req_reason(status));
 	else
 		str_addf(out, "Status: %d %s\r\n", status, req_reason(status));
 }
@@ -242,8 +241,9 @@ req_answer(struct req *req, int status, const char *type, const char *headers,
 void
 req_problem(struct str *out, int status, int site, const char *detail)
 {
-	str_addf(out, "{\"type\":\"about:blank\",\"title\":\"%s\","
-		      "\"status\":%d,\"detail\":",
+	str_addf(out,
+	    "{\"type\":\"about:blank\",\"title\":\"%s\","
+	    "\"status\":%d,\"detail\":",
 	    req_reason(status), status);
 	str_add_json(out, detail, strlen(detail));
 	str_addf(out, ",\"site\":%d}\n", site);

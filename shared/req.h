@@ -86,8 +86,8 @@ void req_add_status(const struct sink *sink, struct str *out, int status);
  * status line for a raw socket.  The caller appends its own headers and the
  * empty line.
  */
-void req_head(
-    const struct req *req, struct str *out, int status, const char *type);
+void req_head(const struct req *req, struct str *out, int status,
+    const char *type);
 
 /*
  * Answers with a whole body and ends the sink.  `headers` are more header

@@ -26,11 +26,11 @@
 #include "shared/listener.h"
 #include "shared/log.h"
 #include "shared/req.h"
-#include "shared/str.h"
 #include "shared/server.h"
+#include "shared/str.h"
 #include "shared/writer.h"
 
-#define GRACE_S	    3.0  /* for held clients to take the end of their answer */
+#define GRACE_S     3.0  /* for held clients to take the end of their answer */
 #define BOARD_SLOTS 8192 /* channels listed by a server */
 #define CGI_SLOTS   128  /* the same by a CGI program */
 #define PATH_SYSTEM SYSCONFDIR "/tidings/tidings.conf"
@@ -209,7 +209,7 @@ server_main(const struct program *program, int argc, char **argv)
 	 * 3875, section 4.4): those are not ours.
 	 */
 	is_cgi = getenv("GATEWAY_INTERFACE") != NULL &&
-	    !listener_is_socket(STDIN_FILENO);
+		 !listener_is_socket(STDIN_FILENO);
 	while (!is_cgi && (opt = getopt(argc, argv, "Vc:l:")) != -1) {
 		switch (opt) {
 		case 'V':
@@ -236,8 +236,8 @@ server_main(const struct program *program, int argc, char **argv)
 		if (conn_count() > 0)
 			server_run(&server);
 	} else {
-		server.listener = listener_start(
-		    find_socket(&server, where), on_accepted, &server);
+		server.listener = listener_start(find_socket(&server, where),
+		    on_accepted, &server);
 		log_info("ready");
 		server_run(&server);
 	}
@@ -246,17 +246,17 @@ server_main(const struct program *program, int argc, char **argv)
 }
 
 void
-server_db_refusal(struct server *server, struct req *req,
-    enum db_status status, const char *detail)
+server_db_refusal(struct server *server, struct req *req, enum db_status status,
+    const char *detail)
 {
 	(void)server;
 	req_fail(req, 503, 1201, "the database %s: %s",
-	    status == DB_BUSY		? "is busy" :
-		status == DB_FULL	? "can't be written" :
-		status == DB_DAMAGED	? "is damaged" :
-		status == DB_NOT_OURS	? "is not one of Tidings" :
-		status == DB_MISSING	? "can't be opened" :
-					  "does not answer",
+	    status == DB_BUSY       ? "is busy"
+	    : status == DB_FULL     ? "can't be written"
+	    : status == DB_DAMAGED  ? "is damaged"
+	    : status == DB_NOT_OURS ? "is not one of Tidings"
+	    : status == DB_MISSING  ? "can't be opened"
+				    : "does not answer",
 	    detail);
 }
 
@@ -266,8 +266,8 @@ server_life(const struct server *server)
 	const struct config *config = &server->config;
 
 	return config->life_min_ms +
-	    clock_jitter((uint32_t)(
-		config->life_max_ms - config->life_min_ms + 1));
+	       clock_jitter(
+		   (uint32_t)(config->life_max_ms - config->life_min_ms + 1));
 }
 
 int
@@ -287,8 +287,7 @@ server_hold(struct server *server, struct conn *conn, struct req *req,
 	status = client_attach(&conn->client, &server->hub, &conn->sink,
 	    hub_form(&server->hub, transport, param), interest, life_ms);
 	if (status != DB_OK) {
-		server_db_refusal(
-		    server, req, status, server->hub.db.error);
+		server_db_refusal(server, req, status, server->hub.db.error);
 		return -1;
 	}
 	return 0;

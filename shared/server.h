@@ -23,7 +23,8 @@ struct program {
 	bool writes;         /* needs the writer */
 	/*
 	 * Handles one request whose parameters are parsed.  It answers (or
-	 * refuses) at once, holds conn->client, or keeps both until conn_answered.
+	 * refuses) at once, holds conn->client, or keeps both until
+	 * conn_answered.
 	 */
 	void (*handle)(struct server *, struct conn *, struct req *);
 	/* Ends the connections of its own; returns how many remain; or NULL. */

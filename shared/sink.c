@@ -295,8 +295,8 @@ is_alone(const struct sink *sink)
 	const struct chunk *c = queue_at(sink, 0);
 
 	return sink->kind == SINK_FCGI && sink->count == 1 &&
-	    sink->offset == 0 && sink->record_left == 0 && !c->raw &&
-	    c->len <= FCGI_CONTENT_MAX && sink->request_id == 1;
+	       sink->offset == 0 && sink->record_left == 0 && !c->raw &&
+	       c->len <= FCGI_CONTENT_MAX && sink->request_id == 1;
 }
 
 static ssize_t
@@ -342,8 +342,8 @@ sink_flush(struct sink *sink, int64_t now_ms)
 		if (blocked)
 			sink->progress_ms = now_ms;
 		sink->blocked = blocked;
-		watch(sink, (sink->io.events & EV_READ) |
-			(blocked ? EV_WRITE : 0));
+		watch(sink,
+		    (sink->io.events & EV_READ) | (blocked ? EV_WRITE : 0));
 	}
 	return 0;
 }

@@ -65,8 +65,8 @@ void sink_end(struct sink *sink);
 
 /*
  * Writes what the socket takes, all of it in as few calls as possible.
- * Returns 0, or -1 if the peer is gone; the sink is then still open and `failed`
- * was not called.
+ * Returns 0, or -1 if the peer is gone; the sink is then still open and
+ * `failed` was not called.
  */
 int sink_flush(struct sink *sink, int64_t now_ms);
 

@@ -187,7 +187,7 @@ utf8_scan(const char *bytes, size_t len, size_t *checked)
 
 		if (n == 0)
 			return len - *checked < 4 &&
-			    may_begin(b + *checked, len - *checked);
+			       may_begin(b + *checked, len - *checked);
 		*checked += n;
 	}
 	return true;
@@ -213,11 +213,8 @@ name_valid(const char *name, size_t len)
 static void
 add_json_escape(struct str *s, unsigned char c)
 {
-	static const char letters[32] = { [8] = 'b',
-		[9] = 't',
-		[10] = 'n',
-		[12] = 'f',
-		[13] = 'r' };
+	static const char letters
+	    [32] = { [8] = 'b', [9] = 't', [10] = 'n', [12] = 'f', [13] = 'r' };
 
 	if (c == '"' || c == '\\')
 		str_addf(s, "\\%c", c);
@@ -231,7 +228,7 @@ static bool
 is_json_plain(unsigned char c)
 {
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '<' &&
-	    c != '>' && c != '&';
+	       c != '>' && c != '&';
 }
 
 void
@@ -257,7 +254,7 @@ str_add_json(struct str *s, const char *bytes, size_t len)
 		else if (n == 1)
 			add_json_escape(s, b[i]);
 		else if (n == 3 && memcmp(b + i, "\xe2\x80", 2) == 0 &&
-		    (b[i + 2] & 0xfe) == 0xa8)
+			 (b[i + 2] & 0xfe) == 0xa8)
 			str_addf(s, "\\u202%c", b[i + 2] & 1 ? '9' : '8');
 		else
 			str_add(s, b + i, n);
@@ -355,6 +352,6 @@ secret_equal(const char *given, const char *expected)
 
 	for (size_t i = 0; i < len; i++)
 		diff |= (unsigned char)(given[i] ^
-		    (want == 0 ? 1 : expected[i % want]));
+					(want == 0 ? 1 : expected[i % want]));
 	return diff == 0;
 }

@@ -27,12 +27,12 @@
 #include "shared/str.h"
 #include "shared/watch.h"
 
-#define FIRST_NS     50000 /* first look after an event */
-#define STEPS	     14    /* each waits twice as long as the one before */
-#define BLIND_MS     100   /* safety timer where inotify is missing */
-#define BELL	     "-bell"
-#define EVENTS                                                          \
-	(IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ATTRIB |  \
+#define FIRST_NS 50000 /* first look after an event */
+#define STEPS    14    /* each waits twice as long as the one before */
+#define BLIND_MS 100   /* safety timer where inotify is missing */
+#define BELL     "-bell"
+#define EVENTS                                                                 \
+	(IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ATTRIB |         \
 	    IN_CLOSE_WRITE)
 
 static void
@@ -84,7 +84,7 @@ concerns(const struct watch *watch, const struct inotify_event *ev)
 		return false;
 	rest = ev->name + len;
 	return rest[0] == '\0' || strcmp(rest, "-wal") == 0 ||
-	    strcmp(rest, BELL) == 0;
+	       strcmp(rest, BELL) == 0;
 }
 
 static void
@@ -102,8 +102,7 @@ on_inotify(struct ev_loop *loop, ev_io *io, int revents)
 	(void)revents;
 	n = read(watch->inotify_fd, buf.bytes, sizeof(buf.bytes));
 	for (ssize_t at = 0; at < n;) {
-		const struct inotify_event *ev =
-		    (const void *)(buf.bytes + at);
+		const struct inotify_event *ev = (const void *)(buf.bytes + at);
 
 		concerned = concerned || concerns(watch, ev);
 		at += (ssize_t)(sizeof(*ev) + ev->len);
@@ -127,9 +126,9 @@ static void
 watch_folder(struct watch *watch, const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	char *folder = slash == NULL ? xstrndup(".", 1) :
-	    slash == path	     ? xstrndup("/", 1) :
-				       xstrndup(path, (size_t)(slash - path));
+	char *folder = slash == NULL   ? xstrndup(".", 1)
+		       : slash == path ? xstrndup("/", 1)
+				       : xstrndup(path, (size_t)(slash - path));
 
 	watch->name = xstrndup(slash == NULL ? path : slash + 1,
 	    strlen(slash == NULL ? path : slash + 1));
@@ -157,9 +156,7 @@ watch_start(struct watch *watch, const char *path, int64_t check_ms,
 	char *real = realpath(path, NULL);
 	double period;
 
-	*watch = (struct watch){ .look = look_fn,
-		.arg = arg,
-		.step = STEPS };
+	*watch = (struct watch){ .look = look_fn, .arg = arg, .step = STEPS };
 	watch_folder(watch, real == NULL ? path : real);
 	free(real);
 	if (watch->inotify_fd == -1 && check_ms > BLIND_MS)

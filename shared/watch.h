@@ -12,16 +12,16 @@
  * is for the one who is called to find out, by PRAGMA data_version.
  */
 struct watch {
-	ev_io inotify;       /* events of the database's folder */
-	ev_io recheck;       /* timerfd: the next look of a series */
-	ev_timer safety;     /* slow look that needs nothing else */
-	int inotify_fd;      /* -1 = not to be had here */
-	int timer_fd;        /* -1 = not to be had here */
-	unsigned step;       /* of the series of looks, from 0 */
-	char *name;          /* of the database inside its folder */
+	ev_io inotify;        /* events of the database's folder */
+	ev_io recheck;        /* timerfd: the next look of a series */
+	ev_timer safety;      /* slow look that needs nothing else */
+	int inotify_fd;       /* -1 = not to be had here */
+	int timer_fd;         /* -1 = not to be had here */
+	unsigned step;        /* of the series of looks, from 0 */
+	char *name;           /* of the database inside its folder */
 	void (*look)(void *); /* what to call */
-	void *arg;           /* handed to it */
-	uint64_t looks;      /* calls of look so far */
+	void *arg;            /* handed to it */
+	uint64_t looks;       /* calls of look so far */
 };
 
 /*

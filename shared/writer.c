@@ -31,10 +31,10 @@
 #include "shared/watch.h"
 #include "shared/writer.h"
 
-#define WAITING_MAX    10000     /* jobs */
-#define GROUP_MAX      1000      /* jobs in one transaction */
-#define GROUP_BYTES    (8 << 20) /* of data in one transaction */
-#define CGI_PRUNE_STEPS 20       /* after a publish by CGI */
+#define WAITING_MAX     10000     /* jobs */
+#define GROUP_MAX       1000      /* jobs in one transaction */
+#define GROUP_BYTES     (8 << 20) /* of data in one transaction */
+#define CGI_PRUNE_STEPS 20        /* after a publish by CGI */
 
 /* A list of jobs, in order. */
 struct jobs {
@@ -146,15 +146,15 @@ publish_job(struct writer *w, struct job *job)
 	for (size_t i = 0; i < job->n && status == DB_OK; i++) {
 		struct outcome *out = &job->outcomes[i];
 
-		status = change_publish(
-		    &w->db, &job->messages[i], &out->id, &out->again);
+		status = change_publish(&w->db, &job->messages[i], &out->id,
+		    &out->again);
 		if (status != DB_REFUSED)
 			continue;
 		job->failed = i;
 		fail_job(job, DB_REFUSED,
 		    out->again ? "the idempotency key was used for another "
-				 "message of this channel" :
-				 w->db.error);
+				 "message of this channel"
+			       : w->db.error);
 		status = db_run(&w->db, DB_ROLLBACK_TO);
 		break;
 	}
@@ -194,8 +194,7 @@ count_published(struct writer *w, const struct jobs *group)
 {
 	int64_t n = 0;
 
-	for (const struct job *job = group->first; job != NULL;
-	     job = job->next)
+	for (const struct job *job = group->first; job != NULL; job = job->next)
 		if (job->status == DB_OK)
 			for (size_t i = 0; i < job->n; i++)
 				n += job->outcomes[i].again ? 0 : 1;
@@ -223,8 +222,8 @@ empty_channel(struct writer *w, struct job *job)
 	enum db_status status = ensure_open(w);
 
 	if (status == DB_OK)
-		status = change_delete_channel(
-		    &w->db, job->channel, &job->removed);
+		status =
+		    change_delete_channel(&w->db, job->channel, &job->removed);
 	job->status = status;
 	if (status != DB_OK) {
 		fail_job(job, status, w->db.error);
@@ -278,8 +277,8 @@ prune_some(struct writer *w)
 	bool done = false;
 
 	if (w->lease == -1) {
-		w->lease = prune_lease(
-		    w->config->database, w->config->prune_ms * 9 / 10);
+		w->lease = prune_lease(w->config->database,
+		    w->config->prune_ms * 9 / 10);
 		w->prune = (struct prune){ 0 };
 		if (w->lease == -1)
 			return false;
@@ -311,7 +310,7 @@ wait_for_work(struct writer *w)
 		until.tv_nsec -= 1000000000;
 	}
 	while (w->waiting.first == NULL && !w->stop &&
-	    clock_mono_ms() < w->next_prune_ms)
+	       clock_mono_ms() < w->next_prune_ms)
 		if (pthread_cond_timedwait(&w->wake, &w->lock, &until) != 0)
 			break;
 }

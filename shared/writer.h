@@ -43,8 +43,8 @@ struct job {
  * Starts the writer.  With `threaded` it has a thread of its own; otherwise
  * writer_submit does the work before it returns.
  */
-struct writer *writer_start(
-    const struct config *config, struct board *board, bool threaded);
+struct writer *writer_start(const struct config *config, struct board *board,
+    bool threaded);
 
 /* Finishes what was submitted, then stops.  NULL is fine. */
 void writer_stop(struct writer *writer);

@@ -20,8 +20,8 @@
 #include "shared/wsframe.h"
 
 #define CONTROL_MAX 125
-#define KEY_LEN	    24 /* base64 of 16 bytes */
-#define GUID	    "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+#define KEY_LEN     24 /* base64 of 16 bytes */
+#define GUID        "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 static ssize_t
 take_feed(uint8_t *buf, size_t len, int flags, void *user)
@@ -100,7 +100,7 @@ bool
 ws_code_valid(unsigned code)
 {
 	return (code >= 1000 && code <= 1003) ||
-	    (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
+	       (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
 }
 
 bool
@@ -291,8 +291,7 @@ ws_read(struct ws_in *in)
 			event = begin_frame(in, &iocb);
 		if (event == WS_EV_MORE)
 			event = add_payload(in, &iocb);
-		if (event == WS_EV_MORE &&
-		    in->frame_got == iocb.payload_length)
+		if (event == WS_EV_MORE && in->frame_got == iocb.payload_length)
 			event = end_frame(in, &iocb);
 	}
 	return event;

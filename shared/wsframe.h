@@ -52,20 +52,20 @@ struct wslay_frame_context;
  * Between frames it holds no buffers.
  */
 struct ws_in {
-	size_t max_message;               /* bytes; more is 1009 */
+	size_t max_message;                /* bytes; more is 1009 */
 	struct wslay_frame_context *wslay; /* while a frame is under way */
-	const uint8_t *feed;              /* bytes that wslay has not taken */
-	size_t feed_len;                  /* how many */
-	uint64_t fed;                     /* bytes given since `wslay` is there */
-	uint64_t framed;                  /* bytes of whole frames among them */
-	struct str message;               /* payload so far */
-	struct str control;               /* payload of a control frame */
-	size_t checked;                   /* bytes of it known to be UTF-8 */
-	uint64_t frame_got;               /* payload bytes of this frame */
-	uint16_t code;                    /* see ws_event */
-	uint8_t opcode;                   /* of the message under way, 0 = none */
-	bool frame_begun;                 /* inside a frame */
-	bool delivered;                   /* `message` was handed out */
+	const uint8_t *feed;               /* bytes that wslay has not taken */
+	size_t feed_len;                   /* how many */
+	uint64_t fed;       /* bytes given since `wslay` is there */
+	uint64_t framed;    /* bytes of whole frames among them */
+	struct str message; /* payload so far */
+	struct str control; /* payload of a control frame */
+	size_t checked;     /* bytes of it known to be UTF-8 */
+	uint64_t frame_got; /* payload bytes of this frame */
+	uint16_t code;      /* see ws_event */
+	uint8_t opcode;     /* of the message under way, 0 = none */
+	bool frame_begun;   /* inside a frame */
+	bool delivered;     /* `message` was handed out */
 };
 
 /*

@@ -1,4 +1,4 @@
 -- The newest ?2 ids, up to id ?3, of channels that begin with ?1, newest first.
 SELECT id FROM changes NOT INDEXED
-WHERE channel >= ?1 AND channel < ?1 || char(1114111) AND id <= ?3
+WHERE channel >= ?1 AND channel < ?1 || x'FF' AND id <= ?3
 ORDER BY id DESC LIMIT ?2;

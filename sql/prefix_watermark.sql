@@ -2,4 +2,4 @@
 SELECT max(
     (SELECT value FROM meta WHERE name = 'floor'),
     coalesce((SELECT max(pruned_id) FROM watermarks
-        WHERE channel >= ?1 AND channel < ?1 || char(1114111)), 0));
+        WHERE channel >= ?1 AND channel < ?1 || x'FF'), 0));

@@ -35,17 +35,17 @@
 #define QUICK_MS    2000 /* a life shorter than this is a failure */
 #define DELAY_MIN_S 1    /* first wait after a failure */
 #define DELAY_MAX_S 30   /* longest wait */
-#define STOP_S	    10   /* until what does not end is killed */
+#define STOP_S      10   /* until what does not end is killed */
 
 /* One program. */
 struct child {
-	const char *name;    /* of binary, socket and pid file */
-	const char *folder;  /* of the binary in the build tree */
-	int fd;              /* its listening socket */
-	pid_t pid;           /* 0 = not running */
-	int64_t started_ms;  /* monotonic */
-	int64_t again_ms;    /* monotonic, when to start it */
-	int delay_s;         /* of the next wait */
+	const char *name;   /* of binary, socket and pid file */
+	const char *folder; /* of the binary in the build tree */
+	int fd;             /* its listening socket */
+	pid_t pid;          /* 0 = not running */
+	int64_t started_ms; /* monotonic */
+	int64_t again_ms;   /* monotonic, when to start it */
+	int delay_s;        /* of the next wait */
 };
 
 static struct child children[] = {
@@ -120,15 +120,15 @@ make_run_dir(const struct config *config)
 
 	if (mkdir(config->run_dir, 0755) == -1 && errno != EEXIST)
 		fatal("%s", config->run_dir);
-	pw = config->user != NULL && geteuid() == 0 ? getpwnam(config->user) :
-						       NULL;
+	pw = config->user != NULL && geteuid() == 0 ? getpwnam(config->user)
+						    : NULL;
 	if (pw != NULL && chown(config->run_dir, pw->pw_uid, pw->pw_gid) == -1)
 		fatal("%s", config->run_dir);
 }
 
 static void
-path_in_run_dir(const struct config *config, struct str *out,
-    const char *name, const char *suffix)
+path_in_run_dir(const struct config *config, struct str *out, const char *name,
+    const char *suffix)
 {
 	str_clear(out);
 	str_addf(out, "%s/%s%s", config->run_dir, name, suffix);
@@ -149,8 +149,8 @@ bind_socket(const struct config *config, struct child *child)
 	child->fd = listener_bind(where.p, error, sizeof(error));
 	if (child->fd == -1)
 		fatalx("%s", error);
-	pw = config->user != NULL && geteuid() == 0 ? getpwnam(config->user) :
-						       NULL;
+	pw = config->user != NULL && geteuid() == 0 ? getpwnam(config->user)
+						    : NULL;
 	if (pw != NULL && strncmp(where.p, "unix:", 5) == 0 &&
 	    chown(where.p + 5, pw->pw_uid, pw->pw_gid) == -1)
 		log_warn("%s", where.p + 5);
@@ -236,12 +236,14 @@ note_death(struct child *child, int status)
 {
 	int64_t now_ms = clock_mono_ms();
 
-	if (WIFSIGNALED(status))
+	if (stop_signal == SIGTERM || stop_signal == SIGINT)
+		log_debug("%s has ended", child->name);
+	else if (WIFSIGNALED(status))
 		log_warnx("%s (process %ld) was ended by signal %d",
 		    child->name, (long)child->pid, WTERMSIG(status));
 	else
-		log_warnx("%s (process %ld) exited with status %d",
-		    child->name, (long)child->pid, WEXITSTATUS(status));
+		log_warnx("%s (process %ld) exited with status %d", child->name,
+		    (long)child->pid, WEXITSTATUS(status));
 	child->pid = 0;
 	if (now_ms - child->started_ms >= QUICK_MS || WIFSIGNALED(status))
 		child->delay_s = 0;

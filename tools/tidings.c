@@ -36,7 +36,8 @@ static const char usage_text[] =
     "                               publish data, or standard input\n"
     "  prune                        remove what retention says, now\n"
     "  run                          run all programs as a service\n"
-    "  check                        read the configuration and say if it is good\n"
+    "  check                        read the configuration and say if it is "
+    "good\n"
     "  epoch                        print the epoch and the newest id\n";
 
 static void
@@ -169,9 +170,9 @@ command_publish(const struct config *config, int argc, char **argv)
 		read_standard_input(&data, config->max_data);
 	m.data = data.p;
 	m.data_len = data.len;
-	m.is_blob = m.content_type != NULL ?
-	    !publish_type_is_text(m.content_type) :
-	    !utf8_valid(data.p, data.len);
+	m.is_blob = m.content_type != NULL
+			? !publish_type_is_text(m.content_type)
+			: !utf8_valid(data.p, data.len);
 	if (publish_add(&p, config, &m) == -1)
 		fatalx("%s", p.error);
 	publish_one(config, &p);
@@ -217,7 +218,8 @@ command_epoch(const struct config *config)
 }
 
 static int
-run_command(const struct config *config, const char *path, int argc, char **argv)
+run_command(const struct config *config, const char *path, int argc,
+    char **argv)
 {
 	const char *command = argv[0];
 
@@ -266,7 +268,8 @@ main(int argc, char **argv)
 	}
 	if (optind == argc)
 		usage();
-	/* `tidings init -c FILE` is what fingers type: take -c behind it too. */
+	/* `tidings init -c FILE` is what fingers type: take -c behind it too.
+	 */
 	if (optind + 2 < argc && strcmp(argv[optind + 1], "-c") == 0 &&
 	    strcmp(argv[optind], "publish") != 0 && optind + 3 == argc) {
 		path = argv[optind + 2];
