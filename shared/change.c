@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <sqlite3.h>
@@ -153,6 +154,10 @@ find_dedup(struct db *db, const struct message *msg, int64_t *id)
 	*id = sqlite3_column_int64(stmt, 0);
 	same = sqlite3_column_int(stmt, 1) != 0;
 	db_done(stmt);
+	if (!same)
+		snprintf(db->error, sizeof(db->error),
+		    "the idempotency key was used for another message of this "
+		    "channel");
 	return same ? DB_OK : DB_REFUSED;
 }
 

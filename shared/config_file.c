@@ -29,6 +29,7 @@ struct setting {
 	const char *yes, *no; /* KIND_CHOICE: words for true and false */
 };
 
+#define LINE_MAX_LEN 198 /* bytes; inih's buffer has 200 */
 #define AT(member) offsetof(struct config, member)
 #define DAY_MS     86400000
 
@@ -95,6 +96,7 @@ static const struct setting settings[] = {
 /* What the callback of inih carries. */
 struct reading {
 	struct config *config; /* being filled */
+	bool seen[64];         /* settings that the file has */
 	char error[200];       /* first complaint, "" = none */
 };
 
@@ -247,6 +249,7 @@ retention_row(struct config *config, const char *pattern)
 	config->nretention++;
 	rows[last + 1] = rows[last];
 	rows[last].pattern = xstrndup(pattern, strlen(pattern));
+	rows[last].age_ms = rows[last].count = -1; /* see inherit_retention */
 	return &rows[last];
 }
 
@@ -265,10 +268,22 @@ apply_retention(struct config *config, const char *pattern, const char *name,
 	return set_number(&count, &row->count, value, error, size);
 }
 
+/* A list in the file takes the place of the default, line by line. */
+static void
+forget_default(struct reading *reading, size_t i)
+{
+	char *base = (char *)reading->config + settings[i].offset;
+
+	if (settings[i].kind == KIND_WORDS && !reading->seen[i])
+		words_free((struct words *)(void *)base);
+	reading->seen[i] = true;
+}
+
 static bool
-find_and_apply(struct config *config, const char *section, const char *name,
+find_and_apply(struct reading *reading, const char *section, const char *name,
     const char *value, char *error, size_t size)
 {
+	struct config *config = reading->config;
 	const char *pattern = NULL;
 
 	if (strncmp(section, "retention ", 10) == 0) {
@@ -281,8 +296,10 @@ find_and_apply(struct config *config, const char *section, const char *name,
 		    size);
 	for (size_t i = 0; i < NSETTINGS && pattern == NULL; i++)
 		if (strcmp(settings[i].section, section) == 0 &&
-		    strcmp(settings[i].name, name) == 0)
+		    strcmp(settings[i].name, name) == 0) {
+			forget_default(reading, i);
 			return apply(config, &settings[i], value, error, size);
+		}
 	snprintf(error, size, "there is no setting \"%.60s\" in [%.60s]", name,
 	    section);
 	return false;
@@ -295,7 +312,7 @@ on_setting(void *user, const char *section, const char *name, const char *value)
 
 	if (reading->error[0] != '\0')
 		return 0;
-	return find_and_apply(reading->config, section, name, value,
+	return find_and_apply(reading, section, name, value,
 		   reading->error, sizeof(reading->error))
 		   ? 1
 		   : 0;
@@ -317,11 +334,52 @@ set_defaults(struct config *config)
 			    sizeof(error));
 }
 
+/* What a pattern does not say is as for all channels. */
+static void
+inherit_retention(struct config *config)
+{
+	const struct retention *all = &config->retention[config->nretention - 1];
+
+	for (size_t i = 0; i + 1 < config->nretention; i++) {
+		struct retention *row = &config->retention[i];
+
+		row->age_ms = row->age_ms == -1 ? all->age_ms : row->age_ms;
+		row->count = row->count == -1 ? all->count : row->count;
+	}
+}
+
+/* inih cuts long lines and takes the rest for another one. */
+static int
+find_long_line(FILE *file)
+{
+	int line = 1, len = 0, c;
+
+	while ((c = getc(file)) != EOF) {
+		len = c == '\n' ? 0 : len + 1;
+		line += c == '\n';
+		if (len > LINE_MAX_LEN)
+			return line;
+	}
+	rewind(file);
+	return 0;
+}
+
 static int
 check_together(const struct config *config, char *error, size_t size)
 {
 	if (config->life_min_ms > config->life_max_ms) {
 		snprintf(error, size, "life_min is longer than life_max");
+		return -1;
+	}
+	if (config->wait_ms > config->wait_max_ms) {
+		snprintf(error, size, "wait is longer than wait_max");
+		return -1;
+	}
+	if (strncmp(config->ws_listen, "unix:", 5) != 0 &&
+	    strrchr(config->ws_listen, ':') == NULL) {
+		snprintf(error, size,
+		    "listen: \"%.60s\" is neither ADDRESS:PORT nor unix:PATH",
+		    config->ws_listen);
 		return -1;
 	}
 	if (config->max_body < config->max_data) {
@@ -347,8 +405,14 @@ config_load(struct config *config, const char *path, char *error, size_t size)
 		config_free(config);
 		return -1;
 	}
-	line = ini_parse_file(file, on_setting, &reading);
+	line = find_long_line(file);
+	if (line != 0)
+		snprintf(reading.error, sizeof(reading.error),
+		    "longer than %d bytes", LINE_MAX_LEN);
+	else
+		line = ini_parse_file(file, on_setting, &reading);
 	fclose(file);
+	inherit_retention(config);
 	if (line != 0) {
 		snprintf(error, size, "%s, line %d: %s", path, line,
 		    reading.error[0] != '\0' ? reading.error

@@ -470,17 +470,37 @@ db_replaced(const struct db *db)
 	       sb.st_ino != db->ino;
 }
 
+int
+db_open_beside(const char *db_path, const char *suffix)
+{
+	struct str path = { 0 };
+	struct stat db, file;
+	int fd;
+
+	str_addf(&path, "%s%s", db_path, suffix);
+	fd = open(path.p, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
+	str_free(&path);
+	if (fd == -1 || stat(db_path, &db) == -1 || fstat(fd, &file) == -1)
+		return fd;
+	/* The umask may have taken what the owner's group needs. */
+	if (file.st_uid == geteuid())
+		fchmod(fd, db.st_mode & 0666);
+	if (geteuid() == 0 && file.st_uid != db.st_uid &&
+	    fchown(fd, db.st_uid, db.st_gid) == -1)
+		log_debug("%s%s stays with root", db_path, suffix);
+	return fd;
+}
+
 void
 db_drop_stale_wal(const struct db *old)
 {
-	char lock[4096], wal[4096], shm[4096];
+	char wal[4096], shm[4096];
 	struct stat sb;
 	int fd;
 
-	wal_path(old, "-lock", lock, sizeof(lock));
 	wal_path(old, "-wal", wal, sizeof(wal));
 	wal_path(old, "-shm", shm, sizeof(shm));
-	fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0660);
+	fd = db_open_beside(old->path, "-lock");
 	if (fd != -1 && flock(fd, LOCK_EX) == 0 && old->wal_ino != 0 &&
 	    stat(wal, &sb) == 0 && sb.st_ino == old->wal_ino) {
 		log_info("removing the -wal that belongs to the replaced file");

@@ -46,6 +46,7 @@ enum db_statement {
 	DB_MAX_DATA_SET,
 	DB_PREFIX_LAST_IDS,
 	DB_PREFIX_WATERMARK,
+	DB_PRUNE_BYTES,
 	DB_PRUNE_CHANNEL_AGE,
 	DB_PRUNE_CHANNEL_COUNT,
 	DB_PRUNE_EXPIRED,
@@ -111,6 +112,13 @@ int db_schema_version(void);
 
 /* Whether the file at db->path is not the one that is open. */
 bool db_replaced(const struct db *db);
+
+/*
+ * Opens a file of ours beside the database, such as "-bell", and makes it if
+ * need be, for the same users as the database: what root makes is the owner's.
+ * Returns the descriptor, or -1 with errno set.
+ */
+int db_open_beside(const char *db_path, const char *suffix);
 
 /*
  * Removes the -wal and -shm that a replaced file left behind, if they are

@@ -20,8 +20,8 @@
 
 #include "shared/clock.h"
 #include "shared/config_file.h"
+#include "shared/log.h"
 #include "shared/prune.h"
-#include "shared/str.h"
 
 #define STEP_ROWS      500       /* removed in one transaction */
 #define STEP_CHANNELS  200       /* looked at in one step */
@@ -181,17 +181,36 @@ read_size(struct db *db, int64_t *used, int64_t *unused)
 	return status;
 }
 
+/* Removes the oldest of all while all together are too large. */
 static enum db_status
-step_total(struct db *db, const struct config *config, int *n)
+step_total(
+    struct db *db, const struct config *config, struct prune *prune, int *n)
 {
 	enum db_status status;
-	int64_t used, unused;
+	int64_t used, unused, bytes = 0;
 
 	*n = 0;
-	status = read_size(db, &used, &unused);
-	if (status != DB_OK || config->retention_total_bytes == 0 ||
-	    used <= config->retention_total_bytes)
+	if (config->retention_total_bytes == 0)
+		return DB_OK;
+	if (!prune->measured) {
+		/* The file holds other tables too: look closer if it is large. */
+		status = read_size(db, &used, &unused);
+		if (status != DB_OK || used <= config->retention_total_bytes)
+			return status;
+		sqlite3_bind_int64(db->stmt[DB_PRUNE_BYTES], 1, -1);
+		status = read_int(db, db->stmt[DB_PRUNE_BYTES], &bytes);
+		prune->over = bytes - config->retention_total_bytes;
+		prune->measured = true;
+		if (status != DB_OK)
+			return status;
+	}
+	if (prune->over <= 0)
+		return DB_OK;
+	sqlite3_bind_int64(db->stmt[DB_PRUNE_BYTES], 1, STEP_ROWS);
+	status = read_int(db, db->stmt[DB_PRUNE_BYTES], &bytes);
+	if (status != DB_OK)
 		return status;
+	prune->over -= bytes;
 	sqlite3_bind_int(db->stmt[DB_PRUNE_OLDEST], 1, STEP_ROWS);
 	return run_delete(db, db->stmt[DB_PRUNE_OLDEST], n);
 }
@@ -244,7 +263,7 @@ prune_step(struct db *db, const struct config *config, struct prune *prune,
 		status = step_channels(db, config, prune, &n, &again);
 		break;
 	case PHASE_TOTAL:
-		status = step_total(db, config, &n);
+		status = step_total(db, config, prune, &n);
 		again = n > 0;
 		break;
 	case PHASE_WATERMARKS:
@@ -269,15 +288,17 @@ prune_step(struct db *db, const struct config *config, struct prune *prune,
 int
 prune_lease(const char *db_path, int64_t every_ms)
 {
-	struct str path = { 0 };
+	static bool complained;
 	struct timespec now[2];
 	struct stat sb;
 	int64_t age_ms;
 	int fd;
 
-	str_addf(&path, "%s-prune", db_path);
-	fd = open(path.p, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
-	str_free(&path);
+	fd = db_open_beside(db_path, "-prune");
+	if (fd == -1 && !complained) {
+		complained = true;
+		log_warn("%s-prune: nothing will be pruned", db_path);
+	}
 	if (fd == -1 || flock(fd, LOCK_EX | LOCK_NB) == -1 ||
 	    fstat(fd, &sb) == -1)
 		goto no;

@@ -12,6 +12,8 @@ struct config;
 struct prune {
 	int phase;         /* which rule */
 	char channel[256]; /* the channel looked at last */
+	bool measured;     /* `over` is known */
+	int64_t over;      /* bytes of messages past the total */
 	int64_t removed;   /* messages removed in this round */
 };
 

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "shared/db.h"
 #include "shared/log.h"
 #include "shared/str.h"
 #include "shared/watch.h"
@@ -194,15 +195,11 @@ watch_stop(struct watch *watch)
 void
 watch_ring(const char *path)
 {
-	struct str bell = { 0 };
-	int fd;
+	int fd = db_open_beside(path, BELL);
 
-	str_addf(&bell, "%s%s", path, BELL);
-	fd = open(bell.p, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
-	if (fd != -1) {
-		if (pwrite(fd, "\a", 1, 0) == -1)
-			log_debug("the doorbell does not ring");
-		close(fd);
-	}
-	str_free(&bell);
+	if (fd == -1)
+		return;
+	if (pwrite(fd, "\a", 1, 0) == -1)
+		log_debug("the doorbell does not ring");
+	close(fd);
 }

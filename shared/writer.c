@@ -151,10 +151,7 @@ publish_job(struct writer *w, struct job *job)
 		if (status != DB_REFUSED)
 			continue;
 		job->failed = i;
-		fail_job(job, DB_REFUSED,
-		    out->again ? "the idempotency key was used for another "
-				 "message of this channel"
-			       : w->db.error);
+		fail_job(job, DB_REFUSED, w->db.error);
 		status = db_run(&w->db, DB_ROLLBACK_TO);
 		break;
 	}

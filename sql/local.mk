@@ -27,6 +27,7 @@ SQL = \
 	%D%/max_data_set.sql \
 	%D%/prefix_last_ids.sql \
 	%D%/prefix_watermark.sql \
+	%D%/prune_bytes.sql \
 	%D%/prune_channel_age.sql \
 	%D%/prune_channel_count.sql \
 	%D%/prune_expired.sql \

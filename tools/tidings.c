@@ -238,6 +238,8 @@ run_command(const struct config *config, const char *path, int argc,
 	if (strcmp(command, "run") == 0)
 		return run_programs(config, path);
 	if (strcmp(command, "check") == 0) {
+		if (config->user != NULL && getpwnam(config->user) == NULL)
+			fatalx("user: there is no user %s", config->user);
 		printf("the configuration is good\n");
 		return 0;
 	}

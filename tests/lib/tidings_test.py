@@ -12,6 +12,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import select
 import shutil
 import signal
@@ -53,9 +54,14 @@ def wait_for(condition, seconds=10, what='the condition', every=0.01):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+    """Below the range that outgoing connections take their ports from: one of
+    those would be in nobody's way now and in httpd's a moment later."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s:
+            with contextlib.suppress(OSError):
+                s.bind(('127.0.0.1', port))
+                return port
 
 
 class Tap:
@@ -150,12 +156,24 @@ class Stream:
         self.status = self.response.status
         self.headers = self.response.headers
 
+    def buffered(self):
+        """Whether http.client has bytes that select doesn't see."""
+        if self.response.fp is None:
+            return False
+        # peek reads if the buffer is empty: it must not wait then.
+        self.sock.settimeout(0)
+        try:
+            return bool(self.response.fp.peek(1))
+        except OSError:
+            return False
+        finally:
+            self.sock.settimeout(30 * PATIENCE)
+
     def read_some(self, seconds):
         """Adds what comes within the time; False at the end or when it is over."""
         if self.ended:
             return False
-        # What http.client has buffered is not seen by select.
-        if not self.response.fp.peek(0) if hasattr(self.response.fp, 'peek') else True:
+        if not self.buffered():
             ready, _, _ = select.select([self.sock], [], [], max(0, seconds))
             if not ready:
                 return False
@@ -251,6 +269,76 @@ class SseClient:
     def close(self):
         if self.stream:
             self.stream.close()
+
+
+def need_websockets():
+    try:
+        import websockets  # noqa: F401
+    except ImportError:
+        skip_all('needs python3-websockets')
+
+
+class WebSocket:
+    """A client by Debian's python3-websockets, used one call at a time."""
+
+    def __init__(self, site, path, subprotocol=None, origin=None, headers=None,
+                 port=None, seconds=10):
+        import asyncio
+        import websockets
+        self.loop = asyncio.new_event_loop()
+        self.conn = None
+        try:
+            async def connect():  # inside: it takes the loop that runs
+                return await websockets.connect(
+                    'ws://127.0.0.1:%d%s' % (port or site.port, path),
+                    subprotocols=[subprotocol] if subprotocol else None,
+                    origin=origin, extra_headers=headers or {},
+                    compression=None, ping_interval=None,
+                    close_timeout=5 * PATIENCE, max_size=None)
+            self.conn = self.wait(connect(), seconds)
+        except BaseException:
+            self.loop.close()
+            raise
+        self.headers = self.conn.response_headers
+
+    def wait(self, thing, seconds=10):
+        import asyncio
+
+        async def limited():
+            return await asyncio.wait_for(thing, seconds * PATIENCE)
+        return self.loop.run_until_complete(limited())
+
+    def send(self, data):
+        self.wait(self.conn.send(data))
+
+    def recv(self, seconds=10):
+        return self.wait(self.conn.recv(), seconds)
+
+    def recv_json(self, seconds=10):
+        return json.loads(self.recv(seconds))
+
+    def ask(self, op, seconds=10, **members):
+        """Sends an operation and returns its answer and the messages before."""
+        members['op'] = op
+        self.send(json.dumps(members))
+        before = []
+        while True:
+            got = self.recv_json(seconds)
+            if got.get('op') in ('ok', 'error'):
+                return got, before
+            before.append(got)
+
+    def close(self, *args):
+        if self.conn is not None:
+            self.wait(self.conn.close(*args))
+            self.loop.close()
+            self.conn = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
 
 
 class Site:
@@ -387,9 +475,13 @@ class Site:
         return child
 
     def start_programs(self):
+        self.spawn_supervisor()
+        wait_for(lambda: self.ready_programs() == 7, 20, 'seven programs')
+        self.first_pids = {p: self.pid(p) for p in PROGRAMS + ('wsd',)}
+
+    def spawn_supervisor(self):
         self.supervisor = self.spawn(
             [os.path.join(BUILD, 'tools', 'tidings'), '-c', self.conf, 'run'])
-        wait_for(lambda: self.ready_programs() == 7, 20, 'seven programs')
 
     def ready_programs(self):
         if self.supervisor.poll() is not None:
@@ -404,14 +496,23 @@ class Site:
         return ''
 
     def pid(self, program):
-        with open(os.path.join(self.run_dir, program + '.pid')) as f:
-            return int(f.read())
+        def look():
+            with open(os.path.join(self.run_dir, program + '.pid')) as f:
+                return f.read().strip()
+        return int(wait_for(look, 5, 'the pid of ' + program))
 
     def kill(self, program, sig=signal.SIGKILL):
         """Kills a program and waits until the supervisor has another one."""
         old = self.pid(program)
         os.kill(old, sig)
         wait_for(lambda: self.pid(program) != old, 15, 'another ' + program)
+
+    def lives(self):
+        """Whether every program is the process that was started at first."""
+        with contextlib.suppress(FileNotFoundError):
+            return self.httpd.poll() is None and (self.cgi or {
+                p: self.pid(p) for p in self.first_pids} == self.first_pids)
+        return False
 
     def start_httpd(self):
         for attempt in range(5):
