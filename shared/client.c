@@ -223,7 +223,8 @@ client_feed(struct client *client)
 		return;
 	if (client->reset)
 		client_tell_reset(client, client->pos);
-	if (is_full(client)) {
+	client->full = is_full(client);
+	if (client->full) {
 		hub_mark_dirty(hub, client);
 		return; /* it goes on when its sink has emptied */
 	}
@@ -238,7 +239,9 @@ client_feed(struct client *client)
 	if (status == DB_OK && done) {
 		client->rewound = false;
 		client_set_state(client, CLIENT_LIVE);
-	} else if (status == DB_OK && !is_full(client)) {
+	} else if (status == DB_OK && is_full(client)) {
+		client->full = true;
+	} else if (status == DB_OK) {
 		hub_mark_behind(hub, client);
 	}
 	hub_mark_dirty(hub, client);
@@ -310,6 +313,7 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 void
 client_drained(struct client *client)
 {
+	client->full = false;
 	if (client->state != CLIENT_BEHIND)
 		return;
 	hub_mark_behind(client->hub, client);
@@ -347,6 +351,9 @@ client_settle(struct client *client)
 		client->gone(client);
 		return;
 	}
+	/* The socket took all at once: there is room for more. */
+	if (client->full && client->sink->count == 0)
+		client_drained(client);
 	if (client->sink->blocked != was_blocked)
 		schedule(client);
 }

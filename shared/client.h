@@ -54,6 +54,7 @@ struct client {
 	uint8_t state;                   /* enum client_state */
 	bool dirty;                      /* in hub->dirty */
 	bool behind;                     /* in hub->behind */
+	bool full;                       /* more waits for room in its queue */
 	bool reset;                      /* has yet to be told of a reset */
 	bool was_reset;                  /* once: the answer says so */
 	bool conditional;                /* once: nothing new is a 304 */
