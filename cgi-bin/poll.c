@@ -8,6 +8,7 @@
 #include "shared/access.h"
 #include "shared/answer.h"
 #include "shared/backlog.h"
+#include "shared/board.h"
 #include "shared/change.h"
 #include "shared/conn.h"
 #include "shared/interest.h"
@@ -87,6 +88,7 @@ answer_interest(struct server *server, struct conn *conn, struct req *req,
 	} else {
 		answer_messages(&conn->sink, &answer);
 	}
+	board_add(server->board, BOARD_DELIVERED, c.n);
 	str_free(&cors);
 	str_free(&c.messages);
 }

@@ -269,15 +269,6 @@ add_batch(struct task *task, struct req *req)
 	return 0;
 }
 
-/* A form without any field is a body that curl -d sent. */
-static bool
-is_raw(const struct req *req)
-{
-	return !req_type_is(req, FORM) ||
-	       (req->body.len > 0 &&
-		   memchr(req->body.p, '=', req->body.len) == NULL);
-}
-
 static int
 read_messages(struct task *task, struct req *req)
 {
@@ -288,7 +279,7 @@ read_messages(struct task *task, struct req *req)
 		return add_batch(task, req);
 	if (check_nuls(req) == -1)
 		return -1;
-	return is_raw(req) ? add_raw(task, req) : add_form(task, req);
+	return req_has_form(req) ? add_form(task, req) : add_raw(task, req);
 }
 
 static struct task *
@@ -306,11 +297,6 @@ publish(struct server *server, struct conn *conn, struct req *req)
 {
 	struct task *task;
 
-	if (req->body_too_big) {
-		req_fail(req, 413, 1512, "the body has more than %lld bytes",
-		    (long long)server->config.max_body);
-		return;
-	}
 	task = task_new(server, conn);
 	if (read_messages(task, req) == -1)
 		task_free(task);

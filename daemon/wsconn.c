@@ -364,6 +364,13 @@ attach(struct wsconn *conn, struct req *req)
 	return status == DB_OK;
 }
 
+/* Connections of all kinds count here, echoes and those that close too. */
+static bool
+is_crowded(const struct server *server)
+{
+	return (int64_t)nconns > server->config.max_clients;
+}
+
 /* The head is whole: answer it. */
 static void
 open_or_refuse(struct wsconn *conn)
@@ -385,6 +392,10 @@ open_or_refuse(struct wsconn *conn)
 						strcmp(path, "/") != 0)) {
 		status = 404;
 		why = "there is no WebSocket at this path";
+	}
+	if (status == 0 && is_crowded(conn->server)) {
+		status = 503;
+		why = "this server holds as many clients as it may";
 	}
 	if (status == 0 && !access_origin_allowed(req)) {
 		status = 403;
@@ -523,8 +534,15 @@ name_peer(struct wsconn *conn, int fd)
 void
 wsconn_new(struct server *server, int fd)
 {
-	struct wsconn *conn = xcalloc(1, sizeof(*conn));
+	struct wsconn *conn;
 
+	/* Room for a sentence to each, but not for ever more of them. */
+	if ((int64_t)nconns > server->config.max_clients * 2) {
+		board_add(server->board, BOARD_REFUSED, 1);
+		close(fd);
+		return;
+	}
+	conn = xcalloc(1, sizeof(*conn));
 	conn->server = server;
 	conn->hs = handshake_new();
 	conn->heard_ms = clock_mono_ms();

@@ -151,6 +151,17 @@ read_since(json_t *root, struct cursor *cursor)
 	       cursor_parse(json_string_value(since), cursor);
 }
 
+/* How many of them it does not have yet. */
+static size_t
+count_new(const struct client *client, const struct interest *in)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < in->n; i++)
+		n += client_has(client, &in->want[i]) ? 0 : 1;
+	return n;
+}
+
 /* Those that it has already and that name no cursor stay as they are. */
 static void
 drop_known(const struct client *client, struct interest *in)
@@ -174,8 +185,11 @@ subscribe(struct wsconn *conn, json_t *root, const json_t *ref)
 	int64_t after = 0;
 	bool reset = false;
 
-	wrong = read_wants(root, &in,
-	    server->config.max_channels - (int64_t)conn->client.nsubs);
+	wrong = read_wants(root, &in, server->config.max_channels);
+	if (wrong == NULL &&
+	    (int64_t)(conn->client.nsubs + count_new(&conn->client, &in)) >
+		server->config.max_channels)
+		wrong = "too many channels";
 	if (wrong == NULL && !read_since(root, &in.cursor))
 		wrong = "since is not a cursor: EPOCH-ID, an id, earliest, "
 			"latest or -N";
@@ -273,7 +287,7 @@ may_publish(const struct wsconn *conn, json_t *root)
 static int
 read_messages(struct task *task, json_t *root)
 {
-	static const char *const ours[] = { "op", "ref", "key", "echo" };
+	static const char *const ours[] = { "op", "ref", "key" };
 	struct publish *p = &task->publish;
 	json_t *list = json_object_get(root, "messages"), *item;
 	const struct config *config = &task->conn->server->config;

@@ -30,8 +30,8 @@ struct setting {
 };
 
 #define LINE_MAX_LEN 198 /* bytes; inih's buffer has 200 */
-#define AT(member) offsetof(struct config, member)
-#define DAY_MS     86400000
+#define AT(member)   offsetof(struct config, member)
+#define DAY_MS       86400000
 
 static const struct setting settings[] = {
 	{ "tidings", "database", KIND_TEXT, AT(database),
@@ -312,8 +312,8 @@ on_setting(void *user, const char *section, const char *name, const char *value)
 
 	if (reading->error[0] != '\0')
 		return 0;
-	return find_and_apply(reading, section, name, value,
-		   reading->error, sizeof(reading->error))
+	return find_and_apply(reading, section, name, value, reading->error,
+		   sizeof(reading->error))
 		   ? 1
 		   : 0;
 }
@@ -338,7 +338,8 @@ set_defaults(struct config *config)
 static void
 inherit_retention(struct config *config)
 {
-	const struct retention *all = &config->retention[config->nretention - 1];
+	const struct retention *all =
+	    &config->retention[config->nretention - 1];
 
 	for (size_t i = 0; i + 1 < config->nretention; i++) {
 		struct retention *row = &config->retention[i];

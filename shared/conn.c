@@ -143,8 +143,11 @@ begin(struct conn *conn)
 	req->config = &server->config;
 	req->sink = &conn->sink;
 	conn->client.gone = on_gone;
-	if (req_allow(req, server->program->methods) == 0 &&
-	    req_parse_args(req) == 0)
+	if (req->body_too_big)
+		req_fail(req, 413, 1701, "the body has more than %lld bytes",
+		    (long long)server->config.max_body);
+	else if (req_allow(req, server->program->methods) == 0 &&
+		 req_parse_args(req) == 0)
 		server->program->handle(server, conn, req);
 	if (conn->client.hub != NULL) {
 		set_state(conn, CONN_HELD);

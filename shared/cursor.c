@@ -76,6 +76,8 @@ cursor_parse_etag(const char *text, struct cursor *cursor)
 	size_t len;
 
 	text += strspn(text, " \t");
+	if (strcmp(text, "*") == 0)
+		return cursor_parse("latest", cursor);
 	if (strncmp(text, "W/", 2) == 0)
 		text += 2;
 	if (*text == '"') {

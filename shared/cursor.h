@@ -28,7 +28,7 @@ bool cursor_parse(const char *text, struct cursor *cursor);
 /*
  * The same for an entity tag (RFC 9110, section 8.8.3): quotes are taken off,
  * "W/" and the "-gzip" and "-br" that httpd's filters add are tolerated.  Of a
- * list the first is taken.
+ * list the first is taken; "*" is CURSOR_LATEST.
  */
 bool cursor_parse_etag(const char *text, struct cursor *cursor);
 

@@ -329,6 +329,56 @@ open_handle(struct db *db, const char *path, int flags, int busy_ms)
 	return exec(db, sql_connect);
 }
 
+int
+db_open_beside(const char *db_path, const char *suffix)
+{
+	struct str path = { 0 };
+	struct stat db, file;
+	int fd;
+
+	str_addf(&path, "%s%s", db_path, suffix);
+	fd = open(path.p, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
+	str_free(&path);
+	if (fd == -1 || stat(db_path, &db) == -1 || fstat(fd, &file) == -1)
+		return fd;
+	/* The umask may have taken what the owner's group needs. */
+	if (file.st_uid == geteuid())
+		fchmod(fd, db.st_mode & 0666);
+	if (geteuid() == 0 && file.st_uid != db.st_uid &&
+	    fchown(fd, db.st_uid, db.st_gid) == -1)
+		log_debug("%s%s stays with root", db_path, suffix);
+	return fd;
+}
+
+/*
+ * Removes the -wal and -shm of the file that `db` had open before, if another
+ * file has taken its place and they still lie beside it.
+ */
+static void
+drop_stale_wal(const struct db *db, const char *path)
+{
+	struct str wal = { 0 }, shm = { 0 };
+	struct stat file, sb;
+	int fd;
+
+	if (db->wal_ino == 0 || stat(path, &file) == -1 ||
+	    (file.st_dev == db->dev && file.st_ino == db->ino))
+		return;
+	str_addf(&wal, "%s-wal", path);
+	str_addf(&shm, "%s-shm", path);
+	fd = db_open_beside(path, "-lock");
+	if (fd != -1 && flock(fd, LOCK_EX) == 0 && stat(wal.p, &sb) == 0 &&
+	    sb.st_ino == db->wal_ino) {
+		log_info("removing the -wal that belongs to the replaced file");
+		unlink(wal.p);
+		unlink(shm.p);
+	}
+	if (fd != -1)
+		close(fd);
+	str_free(&wal);
+	str_free(&shm);
+}
+
 /* Closes but keeps the sentence for the caller. */
 static enum db_status
 give_up(struct db *db, enum db_status status)
@@ -346,7 +396,7 @@ db_open(struct db *db, const char *path, enum db_mode mode, int busy_ms)
 {
 	enum db_status status;
 
-	*db = (struct db){ 0 };
+	drop_stale_wal(db, path);
 	status = open_handle(db, path, SQLITE_OPEN_READWRITE, busy_ms);
 	if (status == DB_OK)
 		status = check_version(db);
@@ -371,7 +421,9 @@ db_close(struct db *db)
 		sqlite3_finalize(db->stmt[i]);
 	sqlite3_close(db->handle);
 	free(db->path);
-	*db = (struct db){ 0 };
+	*db = (struct db){ .dev = db->dev,
+		.ino = db->ino,
+		.wal_ino = db->wal_ino };
 }
 
 /* Applies one step and its number, or nothing. */
@@ -465,50 +517,14 @@ bool
 db_replaced(const struct db *db)
 {
 	struct stat sb;
+	char wal[4096];
 
-	return stat(db->path, &sb) == -1 || sb.st_dev != db->dev ||
-	       sb.st_ino != db->ino;
-}
-
-int
-db_open_beside(const char *db_path, const char *suffix)
-{
-	struct str path = { 0 };
-	struct stat db, file;
-	int fd;
-
-	str_addf(&path, "%s%s", db_path, suffix);
-	fd = open(path.p, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
-	str_free(&path);
-	if (fd == -1 || stat(db_path, &db) == -1 || fstat(fd, &file) == -1)
-		return fd;
-	/* The umask may have taken what the owner's group needs. */
-	if (file.st_uid == geteuid())
-		fchmod(fd, db.st_mode & 0666);
-	if (geteuid() == 0 && file.st_uid != db.st_uid &&
-	    fchown(fd, db.st_uid, db.st_gid) == -1)
-		log_debug("%s%s stays with root", db_path, suffix);
-	return fd;
-}
-
-void
-db_drop_stale_wal(const struct db *old)
-{
-	char wal[4096], shm[4096];
-	struct stat sb;
-	int fd;
-
-	wal_path(old, "-wal", wal, sizeof(wal));
-	wal_path(old, "-shm", shm, sizeof(shm));
-	fd = db_open_beside(old->path, "-lock");
-	if (fd != -1 && flock(fd, LOCK_EX) == 0 && old->wal_ino != 0 &&
-	    stat(wal, &sb) == 0 && sb.st_ino == old->wal_ino) {
-		log_info("removing the -wal that belongs to the replaced file");
-		unlink(wal);
-		unlink(shm);
-	}
-	if (fd != -1)
-		close(fd);
+	if (stat(db->path, &sb) == -1 || sb.st_dev != db->dev ||
+	    sb.st_ino != db->ino)
+		return true;
+	wal_path(db, "-wal", wal, sizeof(wal));
+	return db->wal_ino != 0 &&
+	       (stat(wal, &sb) == -1 || sb.st_ino != db->wal_ino);
 }
 
 enum db_status

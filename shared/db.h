@@ -71,7 +71,10 @@ enum db_mode {
 	DB_WRITER_POWER, /* synchronous = FULL: survives loss of power */
 };
 
-/* One connection.  `= {0}` is a closed one.  For one thread at a time. */
+/*
+ * One connection.  `= {0}` is a closed one.  For one thread at a time.  Which
+ * file it was is remembered while it is closed.
+ */
 struct db {
 	struct sqlite3 *handle;             /* NULL = closed */
 	struct sqlite3_stmt *stmt[DB__MAX]; /* prepared at db_open */
@@ -87,7 +90,9 @@ struct db {
 /*
  * Opens an existing database and prepares every statement.  `busy_ms` is how
  * long a call may wait for another writer.  If the file is not the one that
- * its epoch was made for (a restored copy), it gets a new epoch first.
+ * its epoch was made for (a restored copy), it gets a new epoch first.  If it
+ * is another one than this connection had before and the old one's -wal still
+ * lies there, that is removed: SQLite would apply it to the new file.
  * Returns DB_OK, or what is wrong with db->error set and the connection closed.
  */
 enum db_status db_open(struct db *db, const char *path, enum db_mode mode,
@@ -110,7 +115,10 @@ enum db_status db_migrate(struct db *db, const char *const *steps, int nsteps);
 /* The version of the schema that this build writes. */
 int db_schema_version(void);
 
-/* Whether the file at db->path is not the one that is open. */
+/*
+ * Whether the file at db->path is not the one that is open, or its -wal is not
+ * the one in use any more.
+ */
 bool db_replaced(const struct db *db);
 
 /*
@@ -119,13 +127,6 @@ bool db_replaced(const struct db *db);
  * Returns the descriptor, or -1 with errno set.
  */
 int db_open_beside(const char *db_path, const char *suffix);
-
-/*
- * Removes the -wal and -shm that a replaced file left behind, if they are
- * still those of the connection `old`.  SQLite would apply them to the new
- * file.  Call before opening the new one.
- */
-void db_drop_stale_wal(const struct db *old);
 
 /*
  * Reads epoch (into db->epoch) and newest id ever given out.  Statement-wise

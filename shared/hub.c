@@ -23,6 +23,7 @@
 #include "shared/db.h"
 #include "shared/hub.h"
 #include "shared/log.h"
+#include "shared/prune.h"
 #include "shared/str.h"
 #include "shared/watch.h"
 
@@ -320,7 +321,7 @@ start_over(struct hub *hub, int64_t newest)
 static enum db_status
 renew_epoch(struct hub *hub)
 {
-	struct db writer;
+	struct db writer = { 0 };
 	enum db_status status;
 
 	status = db_open(&writer, hub->config->database, DB_WRITER, BUSY_MS);
@@ -385,10 +386,8 @@ complain(struct hub *hub)
 static enum db_status
 reopen(struct hub *hub)
 {
-	if (hub->db.handle != NULL) {
+	if (hub->db.handle != NULL)
 		log_info("%s was replaced", hub->config->database);
-		db_drop_stale_wal(&hub->db);
-	}
 	db_close(&hub->db);
 	hub->version = -1;
 	return db_open(&hub->db, hub->config->database, DB_READER, BUSY_MS);
@@ -472,6 +471,11 @@ hub_start(struct hub *hub, const struct config *config, struct board *board)
 	if (status == DB_OK)
 		memcpy(hub->epoch, hub->db.epoch, sizeof(hub->epoch));
 	hub->last_id = hub->newest = newest;
+	/* check_head will find that it has gone back. */
+	if (status == DB_OK && prune_went_back(&hub->db)) {
+		hub->last_id = newest + 1;
+		hub->version = -1;
+	}
 	watch_start(&hub->watch, config->database, config->check_ms, on_look,
 	    hub);
 	close_if_broken(hub, status);

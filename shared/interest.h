@@ -23,7 +23,7 @@ struct interest {
 	struct want *want;    /* ours; the names are the request's */
 	size_t n;             /* rows */
 	struct cursor cursor; /* CURSOR_LATEST if none was given */
-	bool conditional;     /* it came by If-None-Match */
+	bool conditional;     /* there is an If-None-Match */
 };
 
 /*

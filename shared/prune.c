@@ -18,11 +18,14 @@
 
 #include <sqlite3.h>
 
+#include "shared/change.h"
 #include "shared/clock.h"
 #include "shared/config_file.h"
 #include "shared/log.h"
 #include "shared/prune.h"
+#include "shared/str.h"
 
+#define LEASE          "-prune"  /* behind the database's name */
 #define STEP_ROWS      500       /* removed in one transaction */
 #define STEP_CHANNELS  200       /* looked at in one step */
 #define WATERMARKS_MAX 10000     /* above: folded into the floor */
@@ -183,8 +186,8 @@ read_size(struct db *db, int64_t *used, int64_t *unused)
 
 /* Removes the oldest of all while all together are too large. */
 static enum db_status
-step_total(
-    struct db *db, const struct config *config, struct prune *prune, int *n)
+step_total(struct db *db, const struct config *config, struct prune *prune,
+    int *n)
 {
 	enum db_status status;
 	int64_t used, unused, bytes = 0;
@@ -193,7 +196,8 @@ step_total(
 	if (config->retention_total_bytes == 0)
 		return DB_OK;
 	if (!prune->measured) {
-		/* The file holds other tables too: look closer if it is large. */
+		/* The file holds other tables too: look closer if it is large.
+		 */
 		status = read_size(db, &used, &unused);
 		if (status != DB_OK || used <= config->retention_total_bytes)
 			return status;
@@ -294,7 +298,7 @@ prune_lease(const char *db_path, int64_t every_ms)
 	int64_t age_ms;
 	int fd;
 
-	fd = db_open_beside(db_path, "-prune");
+	fd = db_open_beside(db_path, LEASE);
 	if (fd == -1 && !complained) {
 		complained = true;
 		log_warn("%s-prune: nothing will be pruned", db_path);
@@ -307,7 +311,7 @@ prune_lease(const char *db_path, int64_t every_ms)
 	/* The size tells a file that was just made from one of a round. */
 	if (sb.st_size > 0 && age_ms >= 0 && age_ms < every_ms)
 		goto no;
-	if (pwrite(fd, "\n", 1, 0) != 1)
+	if (sb.st_size == 0 && pwrite(fd, "\n", 1, 0) != 1)
 		goto no;
 	now[0].tv_nsec = now[1].tv_nsec = UTIME_NOW;
 	futimens(fd, now);
@@ -316,4 +320,58 @@ no:
 	if (fd != -1)
 		close(fd);
 	return -1;
+}
+
+/* When a message was published; 0 if it is gone. */
+static int64_t
+created_ms_of(struct db *db, int64_t id)
+{
+	sqlite3_stmt *stmt = db->stmt[DB_CHANGE_GET];
+	struct change ch = { 0 };
+
+	sqlite3_bind_int64(stmt, 1, id);
+	if (sqlite3_step(stmt) == SQLITE_ROW)
+		change_read_rest(&ch, stmt);
+	db_done(stmt);
+	return ch.created_ms;
+}
+
+void
+prune_note(int lease, struct db *db)
+{
+	char text[120];
+	int64_t newest;
+	int n;
+
+	if (db_head(db, &newest) != DB_OK)
+		return;
+	/* Padded, so that nothing of a longer one stays behind it. */
+	n = snprintf(text, sizeof(text), "%-39s %18lld %18lld\n", db->epoch,
+	    (long long)newest, (long long)created_ms_of(db, newest));
+	if (pwrite(lease, text, (size_t)n, 0) != n)
+		log_debug("the newest id can't be noted");
+}
+
+bool
+prune_went_back(struct db *db)
+{
+	long long noted = 0, created_ms = 0;
+	struct str path = { 0 };
+	char epoch[40] = "";
+	int64_t newest, now_ms;
+	FILE *file;
+
+	str_addf(&path, "%s" LEASE, db->path);
+	file = fopen(path.p, "re");
+	str_free(&path);
+	if (file == NULL)
+		return false;
+	if (fscanf(file, "%39s %18lld %18lld", epoch, &noted, &created_ms) != 3)
+		epoch[0] = '\0';
+	fclose(file);
+	if (db_head(db, &newest) != DB_OK || strcmp(epoch, db->epoch) != 0)
+		return false;
+	now_ms = created_ms_of(db, noted);
+	return noted > newest ||
+	       (created_ms != 0 && now_ms != 0 && now_ms != created_ms);
 }

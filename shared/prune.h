@@ -3,6 +3,7 @@
 #define SHARED_PRUNE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "shared/db.h"
 
@@ -30,5 +31,15 @@ enum db_status prune_step(struct db *db, const struct config *config,
  * round, or -1 if it is not our turn.
  */
 int prune_lease(const char *db_path, int64_t every_ms);
+
+/*
+ * The file of the lease also notes the newest message of the table, so that a
+ * state that was restored in place while nothing ran is noticed.  prune_note
+ * writes it down; prune_went_back tells, of an open database, whether the ids
+ * have gone back since: the noted one was not given out yet, or is another
+ * message now.
+ */
+void prune_note(int lease, struct db *db);
+bool prune_went_back(struct db *db);
 
 #endif

@@ -140,6 +140,14 @@ parse_pairs(struct req *req, const char *text, size_t len)
 	return 0;
 }
 
+bool
+req_has_form(const struct req *req)
+{
+	return req_is(req, "POST") && req_type_is(req, FORM) &&
+	       req->body.len > 0 &&
+	       memchr(req->body.p, '=', req->body.len) != NULL;
+}
+
 int
 req_parse_args(struct req *req)
 {
@@ -147,8 +155,7 @@ req_parse_args(struct req *req)
 	int bad = parse_pairs(req, query, strlen(query));
 
 	req->nquery = req->nargs;
-	if (bad == 0 && req_is(req, "POST") && req_type_is(req, FORM) &&
-	    req->body.len > 0)
+	if (bad == 0 && req_has_form(req))
 		bad = parse_pairs(req, req->body.p, req->body.len);
 	if (bad != 0) {
 		req_fail(req, 400, 1001,

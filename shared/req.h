@@ -60,8 +60,14 @@ void req_free(struct req *req);
 const char *req_var(const struct req *req, const char *name);
 
 /*
- * Splits query and, for a POST of application/x-www-form-urlencoded, the body
- * into parameters.  Returns 0, or -1 after it answered with 400.
+ * Whether the body is a form: a POST of application/x-www-form-urlencoded that
+ * has a field.  Without any "=" it is what `curl -d text` sends.
+ */
+bool req_has_form(const struct req *req);
+
+/*
+ * Splits query and, where there is one, the form into parameters.  Returns 0,
+ * or -1 after it answered with 400.
  */
 int req_parse_args(struct req *req);
 

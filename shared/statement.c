@@ -75,7 +75,7 @@ static const char *const statements[DB__MAX] = {
 	    ,
 	[DB_PRUNE_BYTES] =
 #include "sql/prune_bytes.inc"
-	,
+	    ,
 	[DB_PRUNE_CHANNEL_AGE] =
 #include "sql/prune_channel_age.inc"
 	    ,

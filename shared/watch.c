@@ -32,9 +32,10 @@
 #define STEPS    14    /* each waits twice as long as the one before */
 #define BLIND_MS 100   /* safety timer where inotify is missing */
 #define BELL     "-bell"
+#define GONE     (IN_MOVE_SELF | IN_DELETE_SELF | IN_IGNORED | IN_UNMOUNT)
 #define EVENTS                                                                 \
 	(IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ATTRIB |         \
-	    IN_CLOSE_WRITE)
+	    IN_CLOSE_WRITE | IN_MOVE_SELF | IN_DELETE_SELF)
 
 static void
 look(struct watch *watch)
@@ -72,6 +73,20 @@ on_recheck(struct ev_loop *loop, ev_io *io, int revents)
 	schedule(watch);
 }
 
+/*
+ * Watches what has the folder's name now.  For the folder that is watched
+ * already the kernel answers with the same number.
+ */
+static void
+watch_present_folder(struct watch *watch)
+{
+	int wd = inotify_add_watch(watch->inotify_fd, watch->folder, EVENTS);
+
+	if (watch->wd != -1 && watch->wd != wd)
+		inotify_rm_watch(watch->inotify_fd, watch->wd);
+	watch->wd = wd;
+}
+
 /* Whether an event is about the database, its -wal or its bell. */
 static bool
 concerns(const struct watch *watch, const struct inotify_event *ev)
@@ -79,7 +94,7 @@ concerns(const struct watch *watch, const struct inotify_event *ev)
 	size_t len = strlen(watch->name);
 	const char *rest;
 
-	if (ev->mask & (IN_Q_OVERFLOW | IN_IGNORED))
+	if (ev->mask & (IN_Q_OVERFLOW | GONE))
 		return true;
 	if (ev->len == 0 || strncmp(ev->name, watch->name, len) != 0)
 		return false;
@@ -96,7 +111,7 @@ on_inotify(struct ev_loop *loop, ev_io *io, int revents)
 		struct inotify_event event; /* for its alignment */
 		char bytes[8192];
 	} buf;
-	bool concerned = false;
+	bool concerned = false, gone = false;
 	ssize_t n;
 
 	(void)loop;
@@ -106,10 +121,13 @@ on_inotify(struct ev_loop *loop, ev_io *io, int revents)
 		const struct inotify_event *ev = (const void *)(buf.bytes + at);
 
 		concerned = concerned || concerns(watch, ev);
+		gone = gone || (ev->mask & GONE && ev->wd == watch->wd);
 		at += (ssize_t)(sizeof(*ev) + ev->len);
 	}
 	if (!concerned)
 		return;
+	if (gone)
+		watch_present_folder(watch);
 	look(watch);
 	watch->step = 0;
 	schedule(watch);
@@ -118,36 +136,39 @@ on_inotify(struct ev_loop *loop, ev_io *io, int revents)
 static void
 on_safety(struct ev_loop *loop, ev_timer *timer, int revents)
 {
+	struct watch *watch = timer->data;
+
 	(void)loop;
 	(void)revents;
-	look(timer->data);
+	if (watch->inotify_fd != -1)
+		watch_present_folder(watch);
+	look(watch);
 }
 
 static void
-watch_folder(struct watch *watch, const char *path)
+split_path(struct watch *watch, const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	char *folder = slash == NULL   ? xstrndup(".", 1)
-		       : slash == path ? xstrndup("/", 1)
-				       : xstrndup(path, (size_t)(slash - path));
+	const char *name = slash == NULL ? path : slash + 1;
 
-	watch->name = xstrndup(slash == NULL ? path : slash + 1,
-	    strlen(slash == NULL ? path : slash + 1));
+	watch->name = xstrndup(name, strlen(name));
+	watch->folder = slash == NULL ? xstrndup(".", 1)
+			: slash == path
+			    ? xstrndup("/", 1)
+			    : xstrndup(path, (size_t)(slash - path));
+}
+
+static void
+start_inotify(struct watch *watch)
+{
 	watch->timer_fd =
 	    timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	watch->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (watch->inotify_fd != -1 &&
-	    inotify_add_watch(watch->inotify_fd, folder, EVENTS) == -1) {
-		int saved = errno;
-
-		close(watch->inotify_fd);
-		watch->inotify_fd = -1;
-		errno = saved;
-	}
-	if (watch->inotify_fd == -1)
+	if (watch->inotify_fd != -1)
+		watch_present_folder(watch);
+	if (watch->wd == -1)
 		log_warn("no inotify on %s, looking every %d ms instead",
-		    folder, BLIND_MS);
-	free(folder);
+		    watch->folder, BLIND_MS);
 }
 
 void
@@ -157,10 +178,14 @@ watch_start(struct watch *watch, const char *path, int64_t check_ms,
 	char *real = realpath(path, NULL);
 	double period;
 
-	*watch = (struct watch){ .look = look_fn, .arg = arg, .step = STEPS };
-	watch_folder(watch, real == NULL ? path : real);
+	*watch = (struct watch){ .look = look_fn,
+		.arg = arg,
+		.step = STEPS,
+		.wd = -1 };
+	split_path(watch, real == NULL ? path : real);
 	free(real);
-	if (watch->inotify_fd == -1 && check_ms > BLIND_MS)
+	start_inotify(watch);
+	if (watch->wd == -1 && check_ms > BLIND_MS)
 		check_ms = BLIND_MS;
 	period = (double)check_ms / 1000;
 	ev_timer_init(&watch->safety, on_safety, period, period);
@@ -189,6 +214,7 @@ watch_stop(struct watch *watch)
 	if (watch->timer_fd != -1)
 		close(watch->timer_fd);
 	free(watch->name);
+	free(watch->folder);
 	*watch = (struct watch){ .inotify_fd = -1, .timer_fd = -1 };
 }
 

@@ -16,6 +16,8 @@ struct watch {
 	ev_io recheck;        /* timerfd: the next look of a series */
 	ev_timer safety;      /* slow look that needs nothing else */
 	int inotify_fd;       /* -1 = not to be had here */
+	int wd;               /* watch of the folder, -1 = it is missing */
+	char *folder;         /* of the database */
 	int timer_fd;         /* -1 = not to be had here */
 	unsigned step;        /* of the series of looks, from 0 */
 	char *name;           /* of the database inside its folder */

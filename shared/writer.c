@@ -102,8 +102,6 @@ ensure_open(struct writer *w)
 {
 	if (w->db.handle != NULL && !db_replaced(&w->db))
 		return DB_OK;
-	if (w->db.handle != NULL)
-		db_drop_stale_wal(&w->db);
 	db_close(&w->db);
 	return db_open(&w->db, w->config->database,
 	    w->config->power ? DB_WRITER_POWER : DB_WRITER,
@@ -285,6 +283,8 @@ prune_some(struct writer *w)
 		status = prune_step(&w->db, w->config, &w->prune, &done);
 	if (status == DB_OK && !done)
 		return true;
+	if (status == DB_OK)
+		prune_note(w->lease, &w->db);
 	close_if_broken(w, status);
 	if (w->prune.removed > 0)
 		log_debug("pruned %lld messages", (long long)w->prune.removed);
@@ -429,6 +429,10 @@ writer_stop(struct writer *w)
 		pthread_mutex_destroy(&w->lock);
 		pthread_cond_destroy(&w->wake);
 	}
+	if (w->lease == -1)
+		w->lease = prune_lease(w->config->database, 0);
+	if (w->lease != -1 && ensure_open(w) == DB_OK)
+		prune_note(w->lease, &w->db);
 	if (w->lease != -1)
 		close(w->lease);
 	db_close(&w->db);

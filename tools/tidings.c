@@ -77,7 +77,7 @@ static int
 command_init(const struct config *config)
 {
 	enum db_status status;
-	struct db db;
+	struct db db = { 0 };
 	int64_t newest;
 	bool made;
 
@@ -121,7 +121,7 @@ publish_one(const struct config *config, struct publish *p)
 	enum db_status status;
 	int64_t id = 0;
 	bool again;
-	struct db db;
+	struct db db = { 0 };
 
 	xopen_writer(&db, config);
 	status = db_begin_write(&db, DB_HERE);
@@ -186,7 +186,7 @@ command_prune(const struct config *config)
 {
 	struct prune prune = { 0 };
 	enum db_status status = DB_OK;
-	struct db db;
+	struct db db = { 0 };
 	bool done = false;
 	int lease = prune_lease(config->database, 0);
 
@@ -206,7 +206,7 @@ command_prune(const struct config *config)
 static int
 command_epoch(const struct config *config)
 {
-	struct db db;
+	struct db db = { 0 };
 	int64_t newest;
 
 	xopen_writer(&db, config);
