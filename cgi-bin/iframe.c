@@ -51,6 +51,18 @@ reset(const struct form *form, const char *epoch, int64_t after)
 	return chunk_take(&out);
 }
 
+/* Where the page finds it that asks again. */
+static struct chunk *
+cursor(const struct form *form, const char *epoch, int64_t id)
+{
+	struct str out = { 0 };
+
+	(void)form;
+	str_addf(&out, "<script>tidings.cursor = \"%s-%lld\"</script>\n",
+	    epoch, (long long)id);
+	return chunk_take(&out);
+}
+
 static struct chunk *
 beat(const struct form *form)
 {
@@ -62,6 +74,7 @@ static const struct transport iframe = {
 	.name = "iframe",
 	.message = message,
 	.reset = reset,
+	.cursor = cursor,
 	.beat = beat,
 };
 

@@ -73,6 +73,17 @@ reset(const struct form *form, const char *epoch, int64_t after)
 	return chunk_take(&out);
 }
 
+/* An id without data moves the cursor and is no event. */
+static struct chunk *
+cursor(const struct form *form, const char *epoch, int64_t id)
+{
+	struct str out = { 0 };
+
+	(void)form;
+	str_addf(&out, "id: %s-%lld\n\n", epoch, (long long)id);
+	return chunk_take(&out);
+}
+
 static struct chunk *
 beat(const struct form *form)
 {
@@ -84,6 +95,7 @@ static const struct transport sse = {
 	.name = "sse",
 	.message = message,
 	.reset = reset,
+	.cursor = cursor,
 	.beat = beat,
 };
 

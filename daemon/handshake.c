@@ -53,6 +53,9 @@ on_field(http_parser *parser, const char *at, size_t len)
 {
 	struct handshake *hs = parser->data;
 
+	/* RFC 9112, section 5.1; http_parser lets it pass. */
+	if (memchr(at, ' ', len) != NULL)
+		return 1;
 	if (hs->in_value || hs->n == 0) {
 		if (hs->n == HEADERS_MAX) {
 			hs->too_long = true;
@@ -319,6 +322,10 @@ handshake_check(const struct req *req, char *accept, const char **why)
 	}
 	if (req_var(req, "HTTP_HOST")[0] == '\0') {
 		*why = "there is no Host";
+		return 400;
+	}
+	if (strpbrk(req_var(req, "HTTP_HOST"), ", ") != NULL) {
+		*why = "there is more than one Host";
 		return 400;
 	}
 	if (strcmp(req_var(req, "HTTP_SEC_WEBSOCKET_VERSION"), "13") != 0) {

@@ -9,3 +9,5 @@ daemon_PROGRAMS += %D%/wsd
 	%D%/wsop.c \
 	%D%/wsop.h
 %C%_wsd_LDADD = $(SHARED_LIBS) $(HTTP_PARSER_LIBS)
+dist_man_MANS += \
+	%D%/wsd.8

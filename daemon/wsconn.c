@@ -104,6 +104,20 @@ reset_json(const struct form *form, const char *epoch, int64_t after)
 	return frame;
 }
 
+static struct chunk *
+cursor_json(const struct form *form, const char *epoch, int64_t id)
+{
+	struct str text = { 0 };
+	struct chunk *frame;
+
+	(void)form;
+	str_addf(&text, "{\"op\":\"cursor\",\"cursor\":\"%s-%lld\"}", epoch,
+	    (long long)id);
+	frame = ws_frame(WS_TEXT, text.p, text.len);
+	str_free(&text);
+	return frame;
+}
+
 /* The server stops. */
 static struct chunk *
 bye(struct client *client)
@@ -123,6 +137,7 @@ static const struct transport ws_json = {
 	.name = "ws.json",
 	.message = message_json,
 	.reset = reset_json,
+	.cursor = cursor_json,
 	.bye = bye,
 };
 

@@ -211,6 +211,21 @@ client_tell_reset(struct client *client, int64_t after)
 				 client->hub->epoch, after));
 }
 
+/*
+ * The cursor of a reset is one that leads to the same reset.  Who has got all
+ * that is kept has a better one, even where nothing was.
+ */
+static void
+tell_cursor(struct client *client)
+{
+	if (!client->was_reset || transport_of(client)->cursor == NULL)
+		return;
+	client->was_reset = false;
+	push(client,
+	    transport_of(client)->cursor(
+		client->form, client->hub->epoch, client->pos));
+}
+
 void
 client_feed(struct client *client)
 {
@@ -239,6 +254,7 @@ client_feed(struct client *client)
 	if (status == DB_OK && done) {
 		client->rewound = false;
 		client_set_state(client, CLIENT_LIVE);
+		tell_cursor(client);
 	} else if (status == DB_OK && is_full(client)) {
 		client->full = true;
 	} else if (status == DB_OK) {

@@ -29,7 +29,7 @@ struct setting {
 	const char *yes, *no; /* KIND_CHOICE: words for true and false */
 };
 
-#define LINE_MAX_LEN 198 /* bytes; inih's buffer has 200 */
+#define NAME_MAX_LEN 48 /* bytes; inih keeps 49 of a section */
 #define AT(member)   offsetof(struct config, member)
 #define DAY_MS       86400000
 
@@ -97,7 +97,10 @@ static const struct setting settings[] = {
 struct reading {
 	struct config *config; /* being filled */
 	bool seen[64];         /* settings that the file has */
-	char error[200];       /* first complaint, "" = none */
+	FILE *file;            /* being read */
+	int line;              /* of the file, from 1 */
+	int error_line;        /* of the first complaint, 0 = none */
+	char error[200];       /* its sentence */
 };
 
 /* A number and its unit.  Units are pairs of name and factor. */
@@ -305,17 +308,25 @@ find_and_apply(struct reading *reading, const char *section, const char *name,
 	return false;
 }
 
+static void
+complain(struct reading *reading, const char *text)
+{
+	if (reading->error_line != 0)
+		return;
+	reading->error_line = reading->line;
+	snprintf(reading->error, sizeof(reading->error), "%s", text);
+}
+
 static int
 on_setting(void *user, const char *section, const char *name, const char *value)
 {
 	struct reading *reading = user;
+	char error[200];
 
-	if (reading->error[0] != '\0')
-		return 0;
-	return find_and_apply(reading, section, name, value, reading->error,
-		   sizeof(reading->error))
-		   ? 1
-		   : 0;
+	if (!find_and_apply(reading, section, name, value, error,
+		sizeof(error)))
+		complain(reading, error);
+	return 1;
 }
 
 static void
@@ -349,20 +360,50 @@ inherit_retention(struct config *config)
 	}
 }
 
-/* inih cuts long lines and takes the rest for another one. */
-static int
-find_long_line(FILE *file)
+/* inih would cut a long name, and one with a "]" inside. */
+static void
+check_section(struct reading *reading, const char *line)
 {
-	int line = 1, len = 0, c;
+	size_t len = strcspn(line, "]");
+	const char *rest = line + len + (line[len] == ']');
 
-	while ((c = getc(file)) != EOF) {
-		len = c == '\n' ? 0 : len + 1;
-		line += c == '\n';
-		if (len > LINE_MAX_LEN)
-			return line;
+	if (len - 1 > NAME_MAX_LEN)
+		complain(reading, "the name of a section has at most 48 bytes");
+	rest += strspn(rest, " \t\r\n");
+	if (*rest != '\0' && *rest != ';' && *rest != '#')
+		complain(reading, "a section ends with its first \"]\"");
+}
+
+/*
+ * Hands inih one line, as fgets does.  Blanks in front are taken off, because
+ * inih reads an indented line as more of the value before; a line that does not
+ * fit is refused, because inih would take its rest for another line.
+ */
+static char *
+next_line(char *line, int size, void *stream)
+{
+	struct reading *reading = stream;
+	int len = 0, c;
+
+	reading->line++;
+	while ((c = getc(reading->file)) == ' ' || c == '\t')
+		;
+	for (; c != EOF && c != '\n'; c = getc(reading->file)) {
+		if (len == size - 2) {
+			complain(reading, "longer than 198 bytes");
+			break;
+		}
+		line[len++] = (char)c;
 	}
-	rewind(file);
-	return 0;
+	if (c == EOF && len == 0)
+		return NULL;
+	while (c != EOF && c != '\n')
+		c = getc(reading->file);
+	line[len++] = '\n';
+	line[len] = '\0';
+	if (line[0] == '[')
+		check_section(reading, line);
+	return line;
 }
 
 static int
@@ -406,18 +447,19 @@ config_load(struct config *config, const char *path, char *error, size_t size)
 		config_free(config);
 		return -1;
 	}
-	line = find_long_line(file);
-	if (line != 0)
-		snprintf(reading.error, sizeof(reading.error),
-		    "longer than %d bytes", LINE_MAX_LEN);
-	else
-		line = ini_parse_file(file, on_setting, &reading);
+	reading.file = file;
+	line = ini_parse_stream(next_line, &reading, on_setting, &reading);
 	fclose(file);
 	inherit_retention(config);
-	if (line != 0) {
-		snprintf(error, size, "%s, line %d: %s", path, line,
-		    reading.error[0] != '\0' ? reading.error
-					     : "not \"name = value\"");
+	if (line != 0 &&
+	    (reading.error_line == 0 || line < reading.error_line)) {
+		reading.error_line = line;
+		snprintf(reading.error, sizeof(reading.error),
+		    "not \"name = value\"");
+	}
+	if (reading.error_line != 0) {
+		snprintf(error, size, "%s, line %d: %s", path,
+		    reading.error_line, reading.error);
 		config_free(config);
 		return -1;
 	}

@@ -191,8 +191,9 @@ static enum fcgi_event
 take_content(struct fcgi_in *in, const unsigned char *bytes, size_t len)
 {
 	if (in->record_id == 0 || in->type == FCGI_BEGIN_REQUEST) {
-		if (in->content.len + len <= VALUES_MAX)
-			str_add(&in->content, bytes, len);
+		if (len > VALUES_MAX - in->content.len)
+			len = VALUES_MAX - in->content.len;
+		str_add(&in->content, bytes, len);
 		return FCGI_EV_MORE;
 	}
 	if (in->record_id != in->id)

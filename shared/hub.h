@@ -38,6 +38,12 @@ struct transport {
 	/* "You may have missed something"; goes on behind `after`. */
 	struct chunk *(
 	    *reset)(const struct form *, const char *epoch, int64_t after);
+	/*
+	 * After a reset, when all that is kept was sent: from here on nothing
+	 * is missing; or NULL.
+	 */
+	struct chunk *(*cursor)(
+	    const struct form *, const char *epoch, int64_t id);
 	/* A sign of life, or NULL. */
 	struct chunk *(*beat)(const struct form *);
 	/* What ends a stream in an orderly way, or NULL. */

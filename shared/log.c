@@ -28,6 +28,8 @@ log_escape(char *out, size_t size, const char *bytes, size_t len)
 	static const char hex[] = "0123456789abcdef";
 	size_t at = 0;
 
+	if (out != NULL && size > 0)
+		out[0] = '\0';
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)bytes[i];
 		bool plain = c >= 0x20 && c < 0x7f && c != '\\';
@@ -48,8 +50,6 @@ log_escape(char *out, size_t size, const char *bytes, size_t len)
 		}
 		at += n;
 	}
-	if (at == 0 && out != NULL && size > 0)
-		out[0] = '\0';
 	return at;
 }
 
