@@ -18,3 +18,11 @@ cgibin_PROGRAMS += \
 %C%_sse_LDADD = $(SHARED_LIBS)
 %C%_status_SOURCES = %D%/status.c
 %C%_status_LDADD = $(SHARED_LIBS)
+dist_man_MANS += \
+	%D%/iframe.8 \
+	%D%/longpoll.8 \
+	%D%/poll.8 \
+	%D%/publish.8 \
+	%D%/sse.8 \
+	%D%/status.8 \
+	%D%/tidings.conf.5

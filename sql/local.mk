@@ -48,3 +48,8 @@ SQL = \
 EXTRA_DIST += $(SQL)
 BUILT_SOURCES += $(SQL:.sql=.inc)
 CLEANFILES += $(SQL:.sql=.inc)
+EXTRA_DIST += \
+	%D%/examples/attach.sql \
+	%D%/examples/trigger.sql
+dist_man_MANS += \
+	%D%/tidings-sql.7

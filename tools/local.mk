@@ -5,3 +5,25 @@ bin_PROGRAMS += %D%/tidings
 	%D%/run.h \
 	%D%/tidings.c
 %C%_tidings_LDADD = $(SHARED_LIBS)
+dist_man_MANS += \
+	%D%/tidings.1
+
+tidingsconfdir = $(sysconfdir)/$(PACKAGE)
+dist_tidingsconf_DATA = %D%/tidings.conf.example
+
+# Below the prefix, so that an installation elsewhere touches nothing outside;
+# systemd looks into /usr and /usr/local.
+systemdunitdir = $(prefix)/lib/systemd/system
+nodist_systemdunit_DATA = %D%/tidings.service
+CLEANFILES += %D%/tidings.service
+
+%D%/tidings.service: %D%/tidings.service.in Makefile
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)$(FILL_IN) $(srcdir)/%D%/tidings.service.in >$@.tmp && mv $@.tmp $@
+
+EXTRA_DIST += \
+	%D%/feed-clock \
+	%D%/feed-monitor \
+	%D%/feed.sh \
+	%D%/packages \
+	%D%/tidings.service.in

@@ -183,11 +183,11 @@ class Follower(threading.Thread):
         except BaseException:
             stream.close()
             raise
-        self.connects += 1
         self.statuses.append(stream.status)
         if stream.status != 200:
             stream.close()
             raise Failure('status')
+        self.connects += 1
         return stream
 
     def follow(self, stream, parse):
@@ -275,15 +275,17 @@ class WsFollower(Follower):
     def once(self):
         ws = WebSocket(self.site.port, '/push/ws?%s&since=%s'
                        % (self.query, self.cursor), 'tidings.json')
-        self.connects += 1
         self.statuses.append(ws.status)
         with ws:
             if ws.status != 101:
                 return
+            self.connects += 1
             while not self.stopping:
                 frame = ws.read(0.1)
                 if frame is None and ws.ended:
                     return
+                if frame is not None and frame[0] == 9:
+                    ws.send(10, frame[1])
                 if frame is None or frame[0] not in (1, 8):
                     continue
                 if frame[0] == 8:

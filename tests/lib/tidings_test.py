@@ -146,8 +146,11 @@ class Stream:
     """A held GET: bytes as they come, chunked coding taken off."""
 
     def __init__(self, site, path, headers=None, port=None):
-        self.buf = b''
-        self.ended = False
+        self.buf = b''        # the body so far
+        self.raw = b''        # what came and is not taken apart yet
+        self.left = None      # bytes of this chunk to come, None = its head
+        self.ended = False    # nothing follows
+        self.cut = False      # it ended in the middle
         self.conn = http.client.HTTPConnection(
             '127.0.0.1', port or site.port, timeout=30 * PATIENCE)
         self.conn.request('GET', path, headers=headers or {})
@@ -155,36 +158,56 @@ class Stream:
         self.response = self.conn.getresponse()
         self.status = self.response.status
         self.headers = self.response.headers
-
-    def buffered(self):
-        """Whether http.client has bytes that select doesn't see."""
+        self.length = self.response.length  # of a body that is not chunked
         if self.response.fp is None:
-            return False
-        # peek reads if the buffer is empty: it must not wait then.
+            self.ended = True
+            return
+        # http.client would wait for a whole chunk and more: from here on we
+        # read ourselves, beginning with what it has in its buffer.
         self.sock.settimeout(0)
-        try:
-            return bool(self.response.fp.peek(1))
-        except OSError:
-            return False
-        finally:
-            self.sock.settimeout(30 * PATIENCE)
+        with contextlib.suppress(OSError):
+            self.raw = self.response.fp.read1(len(self.response.fp.peek(1)))
+        self.sock.settimeout(30 * PATIENCE)
+        self.decode()
+
+    def decode(self):
+        """Moves from raw to buf what is whole."""
+        if not self.response.chunked:
+            self.buf += self.raw
+            self.raw = b''
+            self.ended = self.length is not None and len(self.buf) >= self.length
+        while self.raw and not self.ended:
+            if self.left is None:
+                line, found, rest = self.raw.partition(b'\r\n')
+                if not found:
+                    return
+                self.raw = rest
+                if line:  # empty: the end of the chunk before
+                    self.left = int(line.split(b';')[0], 16)
+                    self.ended = self.left == 0
+                continue
+            data = self.raw[:self.left]
+            self.buf += data
+            self.raw = self.raw[len(data):]
+            self.left = self.left - len(data) or None
 
     def read_some(self, seconds):
         """Adds what comes within the time; False at the end or when it is over."""
         if self.ended:
             return False
-        if not self.buffered():
-            ready, _, _ = select.select([self.sock], [], [], max(0, seconds))
-            if not ready:
-                return False
+        ready, _, _ = select.select([self.sock], [], [], max(0, seconds))
+        if not ready:
+            return False
         try:
-            data = self.response.read1(65536)
-        except (ConnectionError, http.client.IncompleteRead):
+            data = self.sock.recv(65536)
+        except ConnectionError:
             data = b''
         if not data:
             self.ended = True
+            self.cut = self.response.chunked or self.length is not None
             return False
-        self.buf += data
+        self.raw += data
+        self.decode()
         return True
 
     def wait(self, text, seconds=10):

@@ -1,0 +1,5 @@
+-- What the load generator publishes with: as a writer does that knows nothing
+-- of Tidings but its change table. The first statement goes for its own
+-- connection; ?1 is the channel, ?2 the message.
+PRAGMA synchronous = NORMAL;
+INSERT INTO changes(channel, data) VALUES (?1, ?2);

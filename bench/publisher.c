@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The publisher of the benchmark: at fixed times, one message at a time.
+ *
+ * The time in a message is taken just before it is handed in, so latency
+ * counts the commit or the POST as well. When one takes longer than the
+ * interval, the next ones follow at once until the plan is caught up.
+ */
+#include "config.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <err.h>
+#include <errno.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench/fcgi.h"
+#include "bench/message.h"
+#include "bench/publisher.h"
+#include "bench/ws.h"
+
+static const char insert_sql[] =
+#include "bench/insert.inc"
+    ;
+
+#define BUSY_MS 5000 /* how long a busy database is waited for */
+
+/* Open the database and run all statements but the last, which is kept. */
+static void
+open_db(struct publisher *p, const char *path)
+{
+	const char *sql = insert_sql;
+
+	if (sqlite3_open_v2(path, &p->db, SQLITE_OPEN_READWRITE, NULL) !=
+	    SQLITE_OK)
+		errx(1, "%s: %s", path, sqlite3_errmsg(p->db));
+	sqlite3_busy_timeout(p->db, BUSY_MS);
+	for (;;) {
+		if (sqlite3_prepare_v2(p->db, sql, -1, &p->stmt, &sql) !=
+		    SQLITE_OK)
+			errx(1, "%s: %s", path, sqlite3_errmsg(p->db));
+		if (sqlite3_bind_parameter_count(p->stmt) > 0)
+			break;
+		sqlite3_step(p->stmt);
+		sqlite3_finalize(p->stmt);
+	}
+	sqlite3_bind_text(p->stmt, 1, p->channel, -1, SQLITE_STATIC);
+}
+
+static void
+open_http(struct publisher *p, const char *spec)
+{
+	const char *slash = strchr(spec, '/');
+	char address[64];
+
+	if (slash == NULL || (size_t)(slash - spec) >= sizeof(address) ||
+	    strlen(slash) >= sizeof(p->path))
+		errx(1, "not http:HOST:PORT/PATH: http:%s", spec);
+	memcpy(address, spec, (size_t)(slash - spec));
+	address[slash - spec] = '\0';
+	memcpy(p->path, slash, strlen(slash) + 1);
+	target_parse(&p->target, address);
+	p->fd = target_xconnect(&p->target);
+}
+
+static void
+open_bare(struct publisher *p, const char *path)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+
+	if (strlen(path) >= sizeof(un.sun_path))
+		errx(1, "path too long: %s", path);
+	memcpy(un.sun_path, path, strlen(path));
+	p->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (p->fd == -1 ||
+	    connect(p->fd, (struct sockaddr *)&un, sizeof(un)) == -1)
+		err(1, "%s", path);
+}
+
+void
+publisher_open(struct publisher *p, const char *spec)
+{
+	p->fd = -1;
+	if (spec == NULL) {
+		p->way = PUBLISH_NONE;
+	} else if (strncmp(spec, "db:", 3) == 0) {
+		p->way = PUBLISH_DB;
+		open_db(p, spec + 3);
+	} else if (strncmp(spec, "http:", 5) == 0) {
+		p->way = PUBLISH_HTTP;
+		open_http(p, spec + 5);
+	} else if (strncmp(spec, "bare:", 5) == 0) {
+		p->way = PUBLISH_BARE;
+		open_bare(p, spec + 5);
+	} else {
+		errx(1, "not db:, http: or bare: %s", spec);
+	}
+}
+
+static int
+publish_db(struct publisher *p, const char *text)
+{
+	int rc;
+
+	sqlite3_bind_text(p->stmt, 2, text, (int)p->size, SQLITE_STATIC);
+	rc = sqlite3_step(p->stmt);
+	sqlite3_reset(p->stmt);
+	if (rc == SQLITE_DONE)
+		return 0;
+	warnx("publish: %s", sqlite3_errmsg(p->db));
+	return -1;
+}
+
+static int
+send_all(int fd, const char *p, size_t len)
+{
+	ssize_t n;
+
+	while (len > 0) {
+		n = send(fd, p, len, MSG_NOSIGNAL);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* Read one answer; its status, or -1 when the connection is lost. */
+static int
+read_answer(int fd)
+{
+	struct http http = { 0 };
+	const char *p, *body;
+	char in[4096];
+	size_t left, len;
+	ssize_t n;
+	int status = -1;
+	enum http_event event;
+
+	http_begin(&http, 0);
+	while ((n = recv(fd, in, sizeof(in), 0)) > 0) {
+		p = in;
+		left = (size_t)n;
+		do {
+			event = http_next(&http, &p, &left, &body, &len);
+			if (event == HTTP_HEAD)
+				status = http.status;
+			if (event == HTTP_END)
+				return status;
+		} while (event == HTTP_HEAD || event == HTTP_BODY);
+		if (event == HTTP_BAD)
+			break;
+	}
+	return -1;
+}
+
+static int
+publish_http(struct publisher *p, const char *text)
+{
+	int status;
+
+	p->out.len = 0;
+	buf_printf(&p->out,
+	    "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: text/plain\r\n"
+	    "Content-Length: %zu\r\n\r\n",
+	    p->path, p->target.host, p->size);
+	buf_add(&p->out, text, p->size);
+	if (p->fd == -1)
+		p->fd = target_xconnect(&p->target);
+	if (send_all(p->fd, p->out.p, p->out.len) == 0) {
+		status = read_answer(p->fd);
+		if (status >= 200 && status <= 299)
+			return 0;
+		if (status != -1)
+			warnx("publish: status %d", status);
+	}
+	close(p->fd);
+	p->fd = -1;
+	return -1;
+}
+
+/* Wrap the message as its readers expect it; the bare loop only copies. */
+static int
+publish_bare(struct publisher *p, const char *text)
+{
+	struct buf event = { 0 };
+
+	p->out.len = 0;
+	if (p->wrap == WRAP_WS) {
+		ws_add_plain(&p->out, WS_TEXT, text, p->size);
+	} else {
+		buf_printf(&event, "id: 0123456789abcdef-1000\ndata: ");
+		buf_add(&event, text, p->size);
+		buf_printf(&event, "\n\n");
+		if (p->wrap == WRAP_FCGI)
+			fcgi_add_stdout(&p->out, event.p, event.len);
+		else
+			buf_add(&p->out, event.p, event.len);
+		buf_free(&event);
+	}
+	if (send_all(p->fd, p->out.p, p->out.len) == 0)
+		return 0;
+	warn("publish");
+	return -1;
+}
+
+static int
+publish(struct publisher *p, char *text, uint32_t seq)
+{
+	struct message m = { .run = p->run, .seq = seq };
+
+	m.sent_ns = clock_ns();
+	message_make(text, p->size, &m);
+	switch (p->way) {
+	case PUBLISH_DB:
+		return publish_db(p, text);
+	case PUBLISH_HTTP:
+		return publish_http(p, text);
+	case PUBLISH_BARE:
+		return publish_bare(p, text);
+	case PUBLISH_NONE:
+		break;
+	}
+	return 0;
+}
+
+static void
+sleep_until(uint64_t when_ns)
+{
+	struct timespec ts;
+
+	ts.tv_sec = (time_t)(when_ns / 1000000000u);
+	ts.tv_nsec = (long)(when_ns % 1000000000u);
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
+static void *
+publish_all(void *arg)
+{
+	struct publisher *p = arg;
+	uint64_t begin = clock_ns();
+	uint32_t seq;
+	char *text;
+
+	text = malloc(p->size);
+	if (text == NULL)
+		err(1, "message");
+	for (seq = 1; seq <= p->messages && !p->stop; seq++) {
+		sleep_until(
+		    begin + (uint64_t)((seq - 1) * 1e9 / p->per_second));
+		if (publish(p, text, seq) == -1)
+			p->failed++;
+		else
+			p->published++;
+	}
+	free(text);
+	p->done = 1;
+	return NULL;
+}
+
+void
+publisher_start(struct publisher *p)
+{
+	sigset_t all, old;
+
+	/* Signals are the main thread's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	errno = pthread_create(&p->thread, NULL, publish_all, p);
+	if (errno != 0)
+		err(1, "thread");
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	p->started = 1;
+}
+
+void
+publisher_join(struct publisher *p)
+{
+	if (p->started)
+		pthread_join(p->thread, NULL);
+	p->started = 0;
+}
+
+void
+publisher_close(struct publisher *p)
+{
+	publisher_join(p);
+	sqlite3_finalize(p->stmt);
+	sqlite3_close(p->db);
+	if (p->fd != -1)
+		close(p->fd);
+	buf_free(&p->out);
+	p->stmt = NULL;
+	p->db = NULL;
+	p->fd = -1;
+}

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of the pages have in common: a headless Chromium, and
+waiting with a deadline.
+
+    def test(t):
+        with Site(feeders=True) as site, Browser() as browser:
+            browser.open(site.url + '/clock-poll.html')
+            t.soon(lambda: browser.clock(), 'the clock shows a time')
+
+    run(test)
+
+Chromium is driven by Debian's python3-selenium; that is why the tests name
+/usr/bin/python3.  Without it they are skipped.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.join(HERE, '..', 'lib'))
+import tidings_test  # noqa: E402
+
+# The browser is on this machine; a proxy would not know it.
+os.environ['NO_PROXY'] = os.environ['no_proxy'] = '*'
+
+DEADLINE_S = 20
+TIME = re.compile(r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$')
+
+
+class Tap(tidings_test.Tap):
+    def soon(self, condition, name, seconds=DEADLINE_S, *details):
+        """Passed if the condition becomes true before the deadline; the
+        details are called and told if not.  Returns what it gave."""
+        got = until(condition, seconds)
+        self.ok(got, name, 'not within %g s' % seconds,
+                *[] if got else [one() for one in details])
+        return got
+
+
+def until(condition, seconds=DEADLINE_S):
+    """Waits for the condition to give something true, and returns that, or
+    the last thing it gave."""
+    end = tidings_test.deadline(seconds)
+    while True:
+        got = condition()
+        if got or time.monotonic() >= end:
+            return got
+        time.sleep(0.05)
+
+
+def run(test):
+    """Runs the test and exits; a skip if a tool is missing."""
+    tidings_test.need('chromium', 'chromedriver')
+    try:
+        import selenium.webdriver  # noqa: F401
+    except ImportError:
+        tidings_test.skip_all('needs python3-selenium')
+    # So that "with" closes the browser and the site.
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(1))
+    tidings_test.Tap = Tap
+    tidings_test.run(test)
+
+
+def rows(database, sql, *arguments):
+    """Reads from the database of the site."""
+    connection = sqlite3.connect(database, timeout=5)
+    try:
+        return connection.execute(sql, arguments).fetchall()
+    finally:
+        connection.close()
+
+
+class Browser:
+    """A headless Chromium with one page."""
+
+    FLAGS = (
+        '--headless=new',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+        '--disable-dev-shm-usage',
+        '--no-proxy-server',
+        '--window-size=1280,900',
+    )
+
+    def __enter__(self):
+        from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
+
+        self.directory = tempfile.mkdtemp(prefix='tidings-browser.')
+        options = webdriver.ChromeOptions()
+        options.binary_location = shutil.which('chromium')
+        for flag in self.FLAGS:
+            options.add_argument(flag)
+        options.add_argument('--user-data-dir=' + self.directory)
+        options.set_capability('goog:loggingPrefs',
+                               {'browser': 'ALL', 'performance': 'ALL'})
+        try:
+            self.driver = webdriver.Chrome(
+                service=Service(shutil.which('chromedriver'),
+                                log_path=os.devnull),
+                options=options)
+        except BaseException:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            raise
+        self.driver.set_page_load_timeout(DEADLINE_S)
+        self.origin = None      # of the page
+        self.requests = {}      # URL by request id
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self.driver.quit()
+        finally:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def open(self, url):
+        """Goes to the page; what went wrong before is forgotten."""
+        self.driver.get('about:blank')
+        self.complaints()
+        self.origin = re.match(r'\w+://[^/]*/', url).group()
+        self.driver.get(url)
+
+    def js(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def text(self, name):
+        """The text of the element with that id."""
+        return self.js('return document.getElementById(arguments[0])'
+                       '.textContent', name)
+
+    def number(self, name):
+        return int(self.text(name))
+
+    def click(self, selector):
+        self.driver.find_element('css selector', selector).click()
+
+    def choose(self, name, value):
+        self.click('input[name="%s"][value="%s"]' % (name, value))
+
+    def type(self, selector, text):
+        element = self.driver.find_element('css selector', selector)
+        element.clear()
+        element.send_keys(text)
+
+    def state(self, name='state'):
+        """live, wait or error."""
+        return self.js('return document.getElementById(arguments[0])'
+                       '.dataset.state', name)
+
+    def clock(self):
+        """The time that the clock shows, as it was published; else None."""
+        value, text = self.js(
+            'const clock = document.getElementById("clock");'
+            'return [clock.dateTime, clock.textContent]')
+        if not TIME.match(value):
+            return None
+        assert value[11:19] == text, 'shows %r for %r' % (text, value)
+        return value
+
+    def log(self):
+        """The lines of the page's log, oldest first: [tag, text]."""
+        return self.js(
+            'return [...document.querySelectorAll("#log li")].reverse()'
+            '.map(line => [...line.children].map(e => e.textContent))')
+
+    def complaints(self):
+        """What went wrong since the last call: requests that failed or were
+        refused, and what the console calls severe."""
+        bad = [entry['message'] for entry in self.driver.get_log('browser')
+               if entry['level'] == 'SEVERE']
+        for entry in self.driver.get_log('performance'):
+            message = json.loads(entry['message'])['message']
+            method, what = message['method'], message['params']
+            if method == 'Network.requestWillBeSent':
+                self.requests[what['requestId']] = what['request']['url']
+            # Not what the browser does by itself when it starts.
+            url = self.requests.get(what.get('requestId'), '')
+            if self.origin is None or not url.startswith(self.origin):
+                continue
+            if method == 'Network.responseReceived':
+                if what['response']['status'] >= 400:
+                    bad.append('%d: %s' % (what['response']['status'], url))
+            elif method == 'Network.loadingFailed':
+                # Canceled is what the page itself broke off.
+                if not what.get('canceled'):
+                    bad.append('%s: %s' % (what['errorText'], url))
+        return bad
+
+
+def ticks(t, browser, site, changes=2, tag=None):
+    """Three checks that every clock passes: it changes, what it showed is what
+    the database has, and no request failed.  If a tag is given, only lines of
+    the log with that tag count."""
+    seen = []
+
+    def changed():
+        value = browser.clock()
+        if value and value not in seen:
+            seen.append(value)
+        return len(seen) > changes
+
+    t.soon(changed, 'the clock changes at least twice', DEADLINE_S,
+           lambda: 'saw %r, state %r, log %r' % (
+               seen, browser.text('state'), browser.log()))
+
+    # The log has the latest messages: one after the other, none missing,
+    # none twice.
+    logged = [line[-1] for line in browser.log()
+              if TIME.match(line[-1]) and tag in (None, line[0])]
+    stored = [row[0] for row in rows(
+        site.db, "SELECT data FROM changes WHERE channel = 'clock' "
+        'ORDER BY id') if TIME.match(row[0])]
+    at = stored.index(logged[0]) if logged and logged[0] in stored else 0
+    t.equal(logged or 'nothing', stored[at:at + len(logged)],
+            'what it showed is what the database has, in order')
+    t.equal(browser.complaints(), [], 'no request failed')
+
+
+def published(t, browser, site, channel='clock'):
+    """One check: a message by plain SQL shows up as the very same text."""
+    words = 'Hello <b>&amp; "you"</b> \u00e4\u20ac\U0001f514 %d' % t.n
+    site.publish_sql(channel, words)
+    t.soon(lambda: words in [line[-1] for line in browser.log()],
+           'a row by plain SQL shows up as it is', DEADLINE_S, browser.log)

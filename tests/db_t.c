@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The database file: who owns it, versions, identity, and the checks of the
+ * schema that a foreign writer meets.
+ */
+#include "config.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "shared/db.h"
+#include "shared/log.h"
+#include "shared/str.h"
+#include "tests/tap/foreign.h"
+#include "tests/tap/tap.h"
+
+#define N(table) (sizeof(table) / sizeof((table)[0]))
+
+static unsigned warnings; /* lines of the log */
+
+static void
+count_line(const char *line)
+{
+	warnings += strstr(line, "warning") != NULL;
+}
+
+static void
+copy_file(const char *from, const char *to)
+{
+	char buf[65536];
+	ssize_t n;
+	int in = open(from, O_RDONLY | O_CLOEXEC);
+	int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (in == -1 || out == -1)
+		bail("%s to %s: %s", from, to, strerror(errno));
+	while ((n = read(in, buf, sizeof(buf))) > 0)
+		if (write(out, buf, (size_t)n) != n)
+			bail("%s: %s", to, strerror(errno));
+	close(in);
+	close(out);
+}
+
+static void
+create(const char *path)
+{
+	struct db db;
+	bool made;
+
+	if (db_create(&db, path, 0600, &made) != DB_OK)
+		bail("%s: %s", path, db.error);
+	db_close(&db);
+}
+
+static void
+test_create(void)
+{
+	const char *path = scratch("create.db");
+	struct db db;
+	struct stat sb;
+	char epoch[40];
+	int64_t newest = -1;
+	bool made = false;
+
+	is_int(db_create(&db, path, 0640, &made), DB_OK, "a new database");
+	ok(made, "was made");
+	is_int(stat(path, &sb) == 0 ? sb.st_mode & 0777 : 0, 0640,
+	    "with the permissions asked for");
+	is_int(db_head(&db, &newest), DB_OK, "its head");
+	is_int(newest, 0, "nothing is in it");
+	ok(strlen(db.epoch) >= 8, "it has an epoch");
+	memcpy(epoch, db.epoch, sizeof(epoch));
+	is_int(foreign_int(db.handle, "PRAGMA auto_vacuum"), 2,
+	    "it can give room back");
+	db_close(&db);
+	is_int(db_create(&db, path, 0600, &made), DB_OK, "once more");
+	ok(!made, "is not made again");
+	is_str(db.epoch, epoch, "and keeps its epoch");
+	db_close(&db);
+	db_close(&db);
+	ok(db.handle == NULL, "closed twice");
+}
+
+static void
+test_open(void)
+{
+	const char *path = scratch("open.db");
+	struct db db;
+	int64_t newest;
+
+	create(path);
+	is_int(db_open(&db, path, DB_READER, 100), DB_OK, "a reader");
+	is_int(foreign_int(db.handle, "PRAGMA query_only"), 1,
+	    "can't write");
+	is_int(foreign_run(db.handle,
+		   "INSERT INTO changes (channel) VALUES ('a')"),
+	    SQLITE_READONLY, "not even by hand");
+	db_close(&db);
+	is_int(db_open(&db, path, DB_WRITER, 100), DB_OK, "a writer");
+	is_int(foreign_int(db.handle, "PRAGMA synchronous"), 1, "is NORMAL");
+	is_int(foreign_run(db.handle,
+		   "INSERT INTO changes (channel) VALUES ('a')"),
+	    0, "writes");
+	is_int(db_head(&db, &newest), DB_OK, "and its head");
+	is_int(newest, 1, "goes on");
+	db_close(&db);
+	is_int(db_open(&db, path, DB_WRITER_POWER, 100), DB_OK, "with power");
+	is_int(foreign_int(db.handle, "PRAGMA synchronous"), 2, "is FULL");
+	db_close(&db);
+	is_int(db_open(&db, scratch("nosuch.db"), DB_READER, 100), DB_MISSING,
+	    "a file that is not there");
+	ok(db.handle == NULL && db.error[0] != '\0', "is closed, and why");
+	is_int(access(scratch("nosuch.db"), F_OK), -1, "and not made");
+	is_int(db_open(&db, scratch(""), DB_READER, 100), DB_MISSING,
+	    "a folder");
+}
+
+/* Writes a file and tries to open and to create it. */
+static void
+refuse_file(const char *what, const char *path, enum db_status want)
+{
+	struct stat before, after;
+	struct db db;
+	bool made;
+
+	stat(path, &before);
+	is_int(db_open(&db, path, DB_READER, 100), want, "%s is refused",
+	    what);
+	ok(db.handle == NULL && db.error[0] != '\0', "with a sentence");
+	is_int(db_create(&db, path, 0600, &made), want, "and not taken over");
+	stat(path, &after);
+	is_int(after.st_size, before.st_size, "nor changed");
+}
+
+static void
+test_foreign_files(void)
+{
+	const char *path = scratch("text.db");
+	FILE *file = fopen(path, "w");
+	sqlite3 *handle;
+
+	for (int i = 0; i < 1000; i++)
+		fputs("this is no database at all\n", file);
+	fclose(file);
+	refuse_file("a text", path, DB_NOT_OURS);
+
+	path = scratch("foreign.db");
+	if (sqlite3_open(path, &handle) != SQLITE_OK)
+		bail("sqlite3_open");
+	foreign_run(handle, "CREATE TABLE users (name); "
+			    "INSERT INTO users VALUES ('x')");
+	foreign_close(handle);
+	refuse_file("somebody's database", path, DB_NOT_OURS);
+
+	path = scratch("newer.db");
+	create(path);
+	handle = foreign_open(path);
+	foreign_run(handle, "PRAGMA user_version = %d",
+	    db_schema_version() + 1);
+	foreign_close(handle);
+	refuse_file("a newer version", path, DB_NOT_OURS);
+
+	path = scratch("other-id.db");
+	create(path);
+	handle = foreign_open(path);
+	foreign_run(handle, "PRAGMA application_id = 1");
+	foreign_close(handle);
+	refuse_file("another application's", path, DB_NOT_OURS);
+}
+
+static void
+test_damaged(void)
+{
+	const char *path = scratch("damaged.db");
+	enum db_status status;
+	struct db db;
+	char junk[4096];
+	sqlite3 *handle;
+	int fd;
+
+	create(path);
+	handle = foreign_open(path);
+	for (int i = 0; i < 100; i++)
+		foreign_run(handle,
+		    "INSERT INTO changes (channel, data) VALUES ('a', %Q)",
+		    "some data that takes room");
+	foreign_run(handle, "PRAGMA wal_checkpoint(TRUNCATE)");
+	foreign_close(handle);
+	memset(junk, 0xa5, sizeof(junk));
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	/* The schema's page stays, all others are junk. */
+	for (off_t at = 4096; at < 20 * 4096; at += 4096)
+		if (pwrite(fd, junk, sizeof(junk), at) == -1)
+			bail("pwrite");
+	close(fd);
+	status = db_open(&db, path, DB_READER, 100);
+	ok(status == DB_DAMAGED || status == DB_NOT_OURS,
+	    "a damaged file is refused (%d)", status);
+	db_close(&db);
+}
+
+static void
+test_migrations(void)
+{
+	static const char *const steps[] = { "this step is never looked at",
+		"CREATE TABLE two (x); INSERT INTO two VALUES (2);",
+		"CREATE TABLE three (x); INSERT INTO three VALUES (3); "
+		"INSERT INTO nosuch VALUES (1);" };
+	static const char *const mended[] = { "", "",
+		"CREATE TABLE three (x);" };
+	const char *path = scratch("migrate.db");
+	struct db db;
+
+	create(path);
+	if (db_open(&db, path, DB_WRITER, 100) != DB_OK)
+		bail("%s", db.error);
+	is_int(db_schema_version(), 1, "this test begins at version 1");
+	is_int(db_migrate(&db, steps, 1), DB_OK, "nothing to do");
+	is_int(foreign_int(db.handle, "PRAGMA user_version"), 1, "version 1");
+	ok(db_migrate(&db, steps, 3) != DB_OK, "a step that fails");
+	ok(strstr(db.error, "nosuch") != NULL, "and why");
+	is_int(foreign_int(db.handle, "PRAGMA user_version"), 2,
+	    "the steps before it stay");
+	is_int(foreign_int(db.handle, "SELECT x FROM two"), 2,
+	    "with what they did");
+	is_int(foreign_int(db.handle,
+		   "SELECT count(*) FROM sqlite_schema WHERE name = 'three'"),
+	    0, "of itself nothing stays");
+	ok(sqlite3_get_autocommit(db.handle), "no transaction is left open");
+	is_int(db_migrate(&db, mended, 3), DB_OK, "the mended step");
+	is_int(foreign_int(db.handle, "PRAGMA user_version"), 3, "version 3");
+	is_int(db_migrate(&db, mended, 2), DB_NOT_OURS,
+	    "a program that knows less refuses");
+	db_close(&db);
+	is_int(db_open(&db, path, DB_WRITER, 100), DB_NOT_OURS,
+	    "and so does opening");
+}
+
+/* Several processes that make the same database at once. */
+static void
+test_create_together(void)
+{
+	int bad = 0;
+
+	for (int round = 0; round < 10; round++) {
+		char name[32];
+		const char *path;
+		pid_t pids[6];
+
+		snprintf(name, sizeof(name), "together-%d.db", round);
+		path = scratch(name);
+		for (size_t i = 0; i < N(pids); i++) {
+			pids[i] = fork();
+			if (pids[i] == 0) {
+				struct db db;
+				bool made;
+				enum db_status status =
+				    db_create(&db, path, 0600, &made);
+
+				if (status != DB_OK)
+					diag("%d: %s", status, db.error);
+				db_close(&db);
+				_exit(status == DB_OK ? 0 : 1);
+			}
+		}
+		for (size_t i = 0; i < N(pids); i++) {
+			int wstatus;
+
+			waitpid(pids[i], &wstatus, 0);
+			bad += wstatus != 0;
+		}
+	}
+	is_int(bad, 0, "six processes create one database, ten times");
+}
+
+static void
+test_identity(void)
+{
+	const char *path = scratch("original.db"), *copy = scratch("copy.db");
+	char epoch[40], second[40];
+	struct db db;
+	int64_t newest;
+
+	create(path);
+	if (db_open(&db, path, DB_READER, 100) != DB_OK)
+		bail("%s", db.error);
+	memcpy(epoch, db.epoch, sizeof(epoch));
+	ok(!db_replaced(&db), "a file is itself");
+	db_close(&db);
+	copy_file(path, copy);
+	is_int(db_open(&db, copy, DB_READER, 100), DB_OK, "a copied file");
+	ok(strcmp(db.epoch, epoch) != 0, "has a new epoch");
+	memcpy(second, db.epoch, sizeof(second));
+	db_close(&db);
+	is_int(db_open(&db, copy, DB_WRITER, 100), DB_OK, "opened again");
+	is_str(db.epoch, second, "it keeps it");
+	is_int(db_renew_epoch(&db, epoch), DB_OK, "a renewal of another one");
+	db_head(&db, &newest);
+	is_str(db.epoch, second, "changes nothing");
+	is_int(db_renew_epoch(&db, second), DB_OK, "a renewal of this one");
+	db_head(&db, &newest);
+	ok(strcmp(db.epoch, second) != 0, "makes a new one");
+	db_close(&db);
+	if (db_open(&db, path, DB_READER, 100) != DB_OK)
+		bail("%s", db.error);
+	is_str(db.epoch, epoch, "the original keeps its own");
+	rename(copy, path);
+	ok(db_replaced(&db), "a file under its name is noticed");
+	unlink(path);
+	ok(db_replaced(&db), "and one that is gone");
+	db_close(&db);
+}
+
+static void
+test_stale_wal(void)
+{
+	const char *path = scratch("stale.db"), *wal = scratch("stale.db-wal");
+	const char *other = scratch("other.db");
+	struct db db, again;
+	sqlite3 *handle;
+
+	create(path);
+	create(other);
+	handle = foreign_open(path);
+	foreign_run(handle, "INSERT INTO changes (channel) VALUES ('a')");
+	if (db_open(&db, path, DB_READER, 100) != DB_OK)
+		bail("%s", db.error);
+	rename(other, path);
+	ok(access(wal, F_OK) == 0, "a -wal is left behind");
+	db_drop_stale_wal(&db);
+	ok(access(wal, F_OK) == -1, "and removed");
+	is_int(db_open(&again, path, DB_READER, 100), DB_OK, "the new file");
+	is_int(foreign_int(again.handle, "SELECT count(*) FROM changes"), 0,
+	    "has nothing of the old one");
+	db_drop_stale_wal(&db);
+	db_close(&again);
+	is_int(db_open(&again, path, DB_READER, 100), DB_OK,
+	    "a second call leaves the new -wal alone");
+	db_close(&again);
+	db_close(&db);
+	foreign_close(handle);
+}
+
+/* A foreign INSERT, and the word in the refusal; NULL = taken. */
+static const struct {
+	const char *sql, *word;
+} inserts[] = {
+	{ "(channel) VALUES ('a')", NULL },
+	{ "(channel, data) VALUES ('a', x'00ff')", NULL },
+	{ "(channel, data) VALUES ('a', 12.5)", NULL },
+	{ "(channel, data) VALUES ('https://a/b?c#d', 'x')", NULL },
+	{ "(channel, data) VALUES ('*[]^-', 'x')", NULL },
+	{ "(channel, data) VALUES ('caf\xc3\xa9', 'x')", NULL },
+	{ "(channel, data) VALUES (char(160), 'x')", NULL },
+	{ "(channel, data) VALUES (printf('%.255c', 'x'), '')", NULL },
+	{ "(channel, data) VALUES (printf('%.256c', 'x'), '')", "channel" },
+	{ "(channel, data) VALUES (printf('%.128c', '\xc3\xa9'), '')",
+	    "channel" },
+	{ "(data) VALUES ('x')", "channel" },
+	{ "(channel) VALUES (NULL)", "channel" },
+	{ "(channel) VALUES ('')", "channel" },
+	{ "(channel) VALUES (x'61')", "channel" },
+	{ "(channel) VALUES (char(97, 0, 98))", "channel" },
+	{ "(channel) VALUES (char(97, 1))", "channel" },
+	{ "(channel) VALUES (char(97, 10))", "channel" },
+	{ "(channel) VALUES (char(31))", "channel" },
+	{ "(channel) VALUES (char(127))", "channel" },
+	{ "(channel) VALUES (char(128))", "channel" },
+	{ "(channel) VALUES (char(159))", "channel" },
+	{ "(channel, data) VALUES ('a', NULL)", "data" },
+	{ "(channel, event) VALUES ('a', 'slide')", NULL },
+	{ "(channel, event) VALUES ('a', NULL)", NULL },
+	{ "(channel, event) VALUES ('a', '')", "event" },
+	{ "(channel, event) VALUES ('a', char(10))", "event" },
+	{ "(channel, event) VALUES ('a', char(13))", "event" },
+	{ "(channel, event) VALUES ('a', x'61')", "event" },
+	{ "(channel, event) VALUES ('a', 'tidings.reset')", "event" },
+	{ "(channel, event) VALUES ('a', 'tidings')", NULL },
+	{ "(channel, event) VALUES ('a', printf('%.256c', 'x'))", "event" },
+	{ "(channel, content_type) VALUES ('a', 'image/png')", NULL },
+	{ "(channel, content_type) VALUES ('a', '')", "content_type" },
+	{ "(channel, content_type) VALUES ('a', char(10))", "content_type" },
+	{ "(channel, content_type) VALUES ('a', '\xc3\xa9')",
+	    "content_type" },
+	{ "(channel, created_ms) VALUES ('a', 'now')", "created_ms" },
+	{ "(channel, created_ms) VALUES ('a', 5)", NULL },
+	{ "(channel, expires_ms) VALUES ('a', 5)", NULL },
+	{ "(channel, expires_ms) VALUES ('a', 'soon')", "expires_ms" },
+	{ "(channel, dedup) VALUES ('a', '')", "dedup" },
+	{ "(channel, dedup) VALUES ('a', printf('%.256c', 'x'))", "dedup" },
+	{ "(channel, data) VALUES ('a', zeroblob(1048576))", NULL },
+	{ "(channel, data) VALUES ('a', zeroblob(1048577))", "max_data" },
+	{ "(channel, data) VALUES ('a', printf('%.1048577c', 'x'))",
+	    "max_data" },
+	{ "(id, channel) VALUES (1, 'a')", "id" },
+	{ "(id, channel) VALUES (-5, 'a')", "grow" },
+	{ "(id, channel) VALUES (9007199254740992, 'a')", "grow" },
+};
+
+static void
+test_schema(void)
+{
+	const char *path = scratch("schema.db");
+	sqlite3 *handle;
+
+	create(path);
+	handle = foreign_open(path);
+	for (size_t i = 0; i < N(inserts); i++) {
+		int rc = foreign_run(
+		    handle, "INSERT INTO changes %s", inserts[i].sql);
+
+		if (inserts[i].word == NULL) {
+			if (!is_int(rc, 0, "INSERT, row %zu", i))
+				diag("%s", sqlite3_errmsg(handle));
+		} else if (is_int(rc, SQLITE_CONSTRAINT,
+			       "INSERT is refused, row %zu", i)) {
+			if (!ok(strstr(sqlite3_errmsg(handle),
+				    inserts[i].word) != NULL,
+				"for its %s", inserts[i].word))
+				diag("%s", sqlite3_errmsg(handle));
+		}
+	}
+	is_int(foreign_run(handle, "UPDATE changes SET data = 'y'"),
+	    SQLITE_CONSTRAINT, "messages are never altered");
+	foreign_run(handle, "INSERT INTO changes (channel) VALUES ('z')");
+	foreign_run(handle, "DELETE FROM changes WHERE channel = 'z'");
+	ok(foreign_int(handle,
+	       "SELECT pruned_id FROM watermarks WHERE channel = 'z'") ==
+		foreign_int(handle, "SELECT seq FROM sqlite_sequence"),
+	    "a deletion leaves its watermark");
+	is_int(foreign_run(handle,
+		   "INSERT INTO changes (id, channel) VALUES ((SELECT "
+		   "pruned_id FROM watermarks WHERE channel = 'z'), 'z')"),
+	    SQLITE_CONSTRAINT, "and its id does not come back");
+	is_int(foreign_run(handle,
+		   "INSERT OR REPLACE INTO changes (id, channel) VALUES "
+		   "((SELECT min(id) FROM changes), 'z')"),
+	    SQLITE_CONSTRAINT, "not by OR REPLACE either");
+	foreign_close(handle);
+}
+
+/* What name_valid takes the schema takes, and the other way round. */
+static void
+test_names_agree(void)
+{
+	const char *path = scratch("names.db");
+	sqlite3_stmt *stmt;
+	sqlite3 *handle;
+	unsigned wrong = 0;
+
+	create(path);
+	handle = foreign_open(path);
+	foreign_run(handle, "BEGIN");
+	sqlite3_prepare_v2(handle,
+	    "INSERT INTO changes (channel, event) VALUES (?1, ?1)", -1, &stmt,
+	    NULL);
+	for (unsigned c = 0; c < 0x110000; c += c < 0x3100 ? 1 : 4093) {
+		struct str name = { 0 };
+		bool taken;
+
+		if (c >= 0xd800 && c < 0xe000)
+			continue;
+		str_addz(&name, "a");
+		if (c < 0x80)
+			str_addf(&name, "%c", (int)c);
+		else if (c < 0x800)
+			str_addf(&name, "%c%c", (int)(0xc0 | c >> 6),
+			    (int)(0x80 | (c & 63)));
+		else if (c < 0x10000)
+			str_addf(&name, "%c%c%c", (int)(0xe0 | c >> 12),
+			    (int)(0x80 | (c >> 6 & 63)),
+			    (int)(0x80 | (c & 63)));
+		else
+			str_addf(&name, "%c%c%c%c", (int)(0xf0 | c >> 18),
+			    (int)(0x80 | (c >> 12 & 63)),
+			    (int)(0x80 | (c >> 6 & 63)),
+			    (int)(0x80 | (c & 63)));
+		sqlite3_bind_text(
+		    stmt, 1, name.p, (int)name.len, SQLITE_TRANSIENT);
+		taken = sqlite3_step(stmt) == SQLITE_DONE;
+		sqlite3_reset(stmt);
+		if (taken != name_valid(name.p, name.len)) {
+			wrong++;
+			diag("U+%04X: the schema says %d", c, taken);
+		}
+		str_free(&name);
+	}
+	is_int(wrong, 0, "schema and name_valid agree about each character");
+	sqlite3_finalize(stmt);
+	foreign_run(handle, "COMMIT");
+	foreign_close(handle);
+}
+
+static void
+test_transactions(void)
+{
+	const char *path = scratch("begin.db");
+	struct db db, other;
+	int64_t before, after;
+
+	create(path);
+	if (db_open(&db, path, DB_WRITER, 0) != DB_OK ||
+	    db_open(&other, path, DB_WRITER, 0) != DB_OK)
+		bail("%s", db.error);
+	log_set_sink(count_line);
+	is_int(db_data_version(&other, &before), DB_OK, "data_version");
+	is_int(db_begin_write(&db, DB_HERE), DB_OK, "one writes");
+	is_int(db_begin_write(&other, DB_HERE), DB_BUSY, "another waits");
+	ok(other.begin_site == NULL, "and is in no transaction");
+	is_int(warnings, 0, "nothing to complain about yet");
+	db_begin_write(&db, DB_HERE);
+	is_int(warnings, 1, "a nested one is complained about");
+	db_rollback(&db);
+	db_rollback(&db);
+	is_int(db_begin_write(&other, DB_HERE), DB_OK,
+	    "after the rollback the other one writes");
+	is_int(db_commit(&other), DB_OK, "and commits");
+	is_int(db_set_max_data(&db, 10), DB_OK, "max_data");
+	db_data_version(&other, &after);
+	ok(before != after, "which moves the data_version of others");
+	is_int(foreign_run(other.handle, "INSERT INTO changes (channel, data) "
+					 "VALUES ('a', '12345678901')"),
+	    SQLITE_CONSTRAINT, "and counts at once");
+	db_data_version(&other, &before);
+	is_int(db_set_max_data(&db, 10), DB_OK, "the same max_data again");
+	db_data_version(&other, &after);
+	ok(before == after, "writes nothing");
+	rename(path, scratch("moved.db"));
+	is_int(db_begin_write(&db, DB_HERE), DB_MISSING,
+	    "a writer notices that the file is gone");
+	ok(db.begin_site == NULL, "and has not begun");
+	db_close(&db);
+	db_close(&other);
+	log_set_sink(NULL);
+}
+
+int
+main(void)
+{
+	test_create();
+	test_open();
+	test_foreign_files();
+	test_damaged();
+	test_migrations();
+	test_create_together();
+	test_identity();
+	test_stale_wal();
+	test_schema();
+	test_names_agree();
+	test_transactions();
+	return done();
+}

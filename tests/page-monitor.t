@@ -1,0 +1,114 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+#
+# page-monitor.t - issue 1: the monitor draws this machine's readings live, the
+# last minute at once, shows the numbers that are in the database, and is not
+# upset by a message that is no reading.
+
+import json
+import os
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                'browser'))
+
+from page import Browser, rows, run  # noqa: E402
+from tidings_test import Site  # noqa: E402
+
+CHARTS = ['Processors', 'Load', 'Memory', 'Network', 'Disk']
+
+
+def shown(browser):
+    """The numbers beside the charts, by chart."""
+    return dict(browser.js(
+        'return [...document.querySelectorAll(".chart")].map(chart => '
+        '[chart.querySelector("h2").textContent, '
+        '[...chart.querySelectorAll("dd")].map(dd => dd.textContent)])'))
+
+
+def points(browser):
+    """How many points each curve has."""
+    return browser.js(
+        'return [...document.querySelectorAll(".chart > svg .series")]'
+        '.map(path => (path.getAttribute("d") || "").split(/[ML]/).length '
+        '- 1)')
+
+
+def reading(n, **more):
+    return json.dumps(dict({
+        't': 1700000000000 + n * 1000, 'load': [n / 100, 0.5, 1.25],
+        'cpu': n % 100, 'mem': {'total': 4194304, 'available': 1048576},
+        'net': {'rx': n * 1000, 'tx': 12}, 'disk': {'read': 0,
+                                                    'write': 2500000}},
+        **more))
+
+
+def quiet(t, browser, site):
+    for n in range(1, 81):
+        site.publish_sql('monitor', reading(n))
+    browser.open(site.url + '/monitor.html')
+    t.soon(lambda: points(browser) == [60] * 9,
+           'the last minute is drawn at once', 20, lambda: points(browser))
+    t.equal(shown(browser),
+            {'Processors': ['80.0 %'],
+             'Load': ['0.80', '0.50', '1.25'],
+             'Memory': ['3.00 GiB'],
+             'Network': ['80 kB/s', '12 B/s'],
+             'Disk': ['0 B/s', '2.5 MB/s']},
+            'the numbers are those of the last reading')
+    site.publish_sql('monitor', reading(81, cpu=12.34))
+    t.soon(lambda: shown(browser)['Processors'] == ['12.3 %'],
+           'the next one comes by itself')
+    for nonsense in ('', 'no JSON', '[]', 'null', '{"t":1}',
+                     reading(82, cpu='x'), reading(82, load=[])):
+        site.publish_sql('monitor', nonsense)
+    site.publish_sql('monitor', reading(82, cpu=50))
+    t.soon(lambda: shown(browser)['Processors'] == ['50.0 %'],
+           'nonsense is passed over')
+    t.equal(browser.js(
+        'return /NaN|undefined|Infinity/.test(document.body.innerHTML'
+        '.replace(/<script[^]*/, "").replace(/<details[^]*/, ""))'),
+            False, 'and not drawn')
+
+    # Pointing at 30 s ago, the middle.
+    browser.js('''
+        const svg = document.querySelector('.chart > svg');
+        const box = svg.getBoundingClientRect();
+        svg.dispatchEvent(new PointerEvent('pointermove', {
+            clientX: box.left + box.width / 2 }));''')
+    t.equal(shown(browser)['Network'][0], '52 kB/s', 'pointing reads the past')
+    browser.js('''document.querySelector('.chart > svg').dispatchEvent(
+        new PointerEvent('pointerleave'))''')
+    t.equal(shown(browser)['Network'][0], '82 kB/s', 'and leaves it again')
+    t.equal(browser.complaints(), [], 'no request failed')
+
+
+def lively(t, browser, site):
+    browser.open(site.url + '/monitor.html')
+    t.equal(list(shown(browser)), CHARTS, 'one chart for each')
+    t.soon(lambda: browser.state() == 'live', 'live')
+    t.soon(lambda: min(points(browser)) >= 3, 'the curves grow')
+
+    def same():
+        last = rows(site.db, "SELECT data FROM changes WHERE channel = "
+                    "'monitor' ORDER BY id DESC LIMIT 1")[0][0]
+        return shown(browser)['Load'] == [
+            '%.2f' % number for number in json.loads(last)['load']]
+
+    t.soon(same, 'the load is what the feeder read')
+    t.equal(browser.complaints(), [], 'no request failed')
+
+
+def test(t):
+    with Browser() as browser:
+        with Site() as site:
+            quiet(t, browser, site)
+        with Site(feeders=True) as site:
+            lively(t, browser, site)
+        t.soon(lambda: browser.state() == 'error',
+               'tells when the server is gone')
+        t.ok(min(points(browser)) >= 3, 'and keeps what it has')
+
+
+run(test)
