@@ -5,6 +5,7 @@
 # sentence, and stop leaves no process.
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -56,6 +57,11 @@ def walk_through(t, state, mark):
         r = quickstart('start', *args)
         t.ok(r.returncode == 1 and 'it runs already' in r.stderr, 'a second start is refused',
              r.stdout, r.stderr)
+        r = quickstart(*args)
+        t.ok(r.returncode == 1 and 'it runs already' in r.stderr,
+             'a second start in the foreground is refused as well', r.stdout, r.stderr)
+        r = quickstart('status', *args)
+        t.equal(r.returncode, 0, 'and leaves the first one alone')
         with tempfile.TemporaryDirectory() as other:
             r = quickstart('start', '--port', str(port), '--state', other)
             t.ok(r.returncode == 1 and 'port %d is taken' % port in r.stderr,
@@ -73,6 +79,25 @@ def walk_through(t, state, mark):
     t.ok(r.returncode == 0 and 'Nothing runs' in r.stdout, 'a second stop is fine')
 
 
+def foreground(t, state):
+    """Ctrl-C ends all of it."""
+    port = free_port()
+    child = subprocess.Popen([os.path.join(SRC, 'quickstart'), '--port', str(port), '--state', state],
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                             stdin=subprocess.DEVNULL)
+    try:
+        for line in child.stdout:
+            if 'Ctrl-C' in line:
+                break
+        t.equal(fetch(port, '/push/status').status, 200, 'in the foreground it runs')
+    finally:
+        child.send_signal(signal.SIGINT)
+        out = child.stdout.read()
+        child.wait(60 * PATIENCE)
+    t.ok('Stopping' in out, 'Ctrl-C is heard', out)
+    t.equal(living(state), [], 'and leaves no process')
+
+
 def main(t):
     if os.path.realpath(BUILD) != os.path.realpath(SRC):
         skip_all('needs a build in the source tree')
@@ -87,6 +112,7 @@ def main(t):
             with open(os.path.join(state, name), 'w') as f:
                 f.write('%d\n' % os.getpid())
         walk_through(t, state, state)
+        foreground(t, state)
     if os.geteuid() == 0:
         with tempfile.TemporaryDirectory() as top:
             t.note('a folder of root alone')
