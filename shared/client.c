@@ -95,7 +95,7 @@ give(struct client *client, const struct change *ch)
 	struct chunk *chunk = encode(client->form, ch, client->hub->epoch);
 
 	client->pos = ch->id;
-	board_add(client->hub->board, BOARD_DELIVERED, 1);
+	client->hub->delivered++;
 	if (!transport_of(client)->once) {
 		push(client, chunk);
 		return;
@@ -337,7 +337,7 @@ client_drained(struct client *client)
 }
 
 void
-client_settle(struct client *client)
+client_settle(struct client *client, int64_t now_ms)
 {
 	uint64_t before = client->sink->sent;
 	bool was_blocked = client->sink->blocked;
@@ -345,7 +345,7 @@ client_settle(struct client *client)
 	if (client->doomed) {
 		log_info("a client of %s is cut: it took nothing for %lld ms",
 		    transport_of(client)->name,
-		    (long long)(clock_mono_ms() - client->sink->progress_ms));
+		    (long long)(now_ms - client->sink->progress_ms));
 		board_add(client->hub->board, BOARD_SLOW, 1);
 		client->gone(client);
 		return;
@@ -357,12 +357,11 @@ client_settle(struct client *client)
 		   client->state == CLIENT_BEHIND && is_full(client)) {
 		client_finish(client);
 	}
-	if (sink_flush(client->sink, clock_mono_ms()) == -1) {
+	if (sink_flush(client->sink, now_ms) == -1) {
 		client->gone(client);
 		return;
 	}
-	board_add(client->hub->board, BOARD_BYTES,
-	    (int64_t)(client->sink->sent - before));
+	client->hub->bytes += client->sink->sent - before;
 	if (client->sink->count == 0 && client->sink->ended) {
 		client->gone(client);
 		return;

@@ -106,8 +106,11 @@ void client_restart(struct client *client);
 /* Reads on from the table while there is room.  Called by the hub. */
 void client_feed(struct client *client);
 
-/* Writes what is queued; may close it by `gone`.  Called by the hub. */
-void client_settle(struct client *client);
+/*
+ * Writes what is queued; may close it by `gone`.  Called by the hub with the
+ * monotonic time.
+ */
+void client_settle(struct client *client, int64_t now_ms);
 
 /* The sink has emptied: tells whether the owner may go on with it. */
 void client_drained(struct client *client);

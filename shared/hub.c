@@ -198,13 +198,17 @@ hub_mark_behind(struct hub *hub, struct client *client)
 void
 hub_settle(struct hub *hub)
 {
+	int64_t now_ms = clock_mono_ms();
 	struct client *client;
 
 	while ((client = STAILQ_FIRST(&hub->dirty)) != NULL) {
 		STAILQ_REMOVE_HEAD(&hub->dirty, dirty_link);
 		client->dirty = false;
-		client_settle(client);
+		client_settle(client, now_ms);
 	}
+	board_add(hub->board, BOARD_DELIVERED, (int64_t)hub->delivered);
+	board_add(hub->board, BOARD_BYTES, (int64_t)hub->bytes);
+	hub->delivered = hub->bytes = 0;
 }
 
 /* Feeds some of those who are behind. */

@@ -103,6 +103,8 @@ struct hub {
 	STAILQ_HEAD(, client) dirty;  /* have something to be written */
 	TAILQ_HEAD(client_queue, client) behind; /* read from the table */
 	ev_idle idle;          /* feeds those who are behind */
+	uint64_t delivered;           /* not yet on the scoreboard */
+	uint64_t bytes;               /* the same */
 	int64_t complained_ms; /* of the last line about the database */
 	bool more;             /* rows are left for the next turn */
 };

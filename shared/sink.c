@@ -26,6 +26,7 @@
 #include "shared/str.h"
 
 #define IOV_CAP 64 /* pieces in one writev */
+#define FEW     2  /* slots of sink->few */
 
 /* One writev in the making. */
 struct batch {
@@ -41,6 +42,17 @@ queue_at(const struct sink *sink, uint32_t i)
 	return sink->queue[(sink->head + i) & (sink->size - 1)];
 }
 
+/* A client that keeps up never has more than fits without an allocation. */
+static void
+use_few(struct sink *sink)
+{
+	if (sink->queue != sink->few)
+		free(sink->queue);
+	sink->queue = sink->few;
+	sink->size = FEW;
+	sink->head = 0;
+}
+
 static void
 queue_pop(struct sink *sink)
 {
@@ -48,22 +60,20 @@ queue_pop(struct sink *sink)
 	sink->head = (sink->head + 1) & (sink->size - 1);
 	sink->count--;
 	sink->offset = 0;
-	if (sink->count == 0) {
-		free(sink->queue);
-		sink->queue = NULL;
-		sink->head = sink->size = 0;
-	}
+	if (sink->count == 0 && sink->queue != sink->few)
+		use_few(sink);
 }
 
 static void
 queue_grow(struct sink *sink)
 {
-	uint32_t size = sink->size == 0 ? 2 : sink->size * 2;
+	uint32_t size = sink->size * 2;
 	struct chunk **queue = xreallocarray(NULL, size, sizeof(*queue));
 
 	for (uint32_t i = 0; i < sink->count; i++)
 		queue[i] = queue_at(sink, i);
-	free(sink->queue);
+	if (sink->queue != sink->few)
+		free(sink->queue);
 	sink->queue = queue;
 	sink->size = size;
 	sink->head = 0;
@@ -111,6 +121,7 @@ sink_open(struct sink *sink, enum sink_kind kind, int fd,
 		.ops = ops,
 		.request_id = 1,
 		.progress_ms = now_ms };
+	use_few(sink);
 	ev_io_init(&sink->io, on_io, fd, EV_READ);
 	sink->io.data = sink;
 	ev_io_start(EV_DEFAULT_UC_ & sink->io);

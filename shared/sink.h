@@ -29,10 +29,11 @@ struct sink_ops {
 struct sink {
 	ev_io io;                   /* on `fd` */
 	const struct sink_ops *ops; /* what the owner wants to hear */
-	struct chunk **queue;       /* references, a ring, NULL = none */
+	struct chunk **queue;       /* references, a ring: `few` or its own */
+	struct chunk *few[2];       /* the ring of those who keep up */
 	uint32_t head;              /* first used slot of the ring */
 	uint32_t count;             /* used slots */
-	uint32_t size;              /* slots, a power of two or 0 */
+	uint32_t size;              /* slots, a power of two */
 	uint32_t offset;            /* bytes of the first chunk that are out */
 	uint32_t record_left;       /* content bytes of a begun record to go */
 	uint32_t record_len;        /* content bytes of the begun record */

@@ -124,6 +124,8 @@ static const struct {
 	{ "[retention a.*]\ntotal = 1M\n", { "line 2", "total" } },
 	{ "[retention a.*]\nage = x\n", { "line 2", "age" } },
 	{ "[retention]\nage = 4000d\n", { "line 2", "bounds" } },
+	{ "[tidings]\n[retention a[bc]]\nage = 1h\n", { "line 2", "]" } },
+	{ "[retention a[bc]\nage = 1h\ncount = x\n", { "line 3", "count" } },
 	{ "[tidings]\nheartbeat = 1s\nretry = x\nstall = y\n",
 	    { "line 3", "retry" } },
 };
@@ -265,7 +267,7 @@ static const char whole[] =
     "count = 5\n"
     "[retention q*]\n"
     "age = 1m\n"
-    "[retention http://x/[ab]]\n"
+    "[retention http://x/?]\n"
     "count = 7\n";
 
 static void
@@ -278,7 +280,7 @@ test_whole(void)
 		{ "queue", 50, 60000 }, { "q", 50, 60000 },
 		{ "quotes/a/b", 50, 60000 }, { "news", 50, 7200000 },
 		{ "Quotes.ACME", 50, 7200000 }, { "http://x/a", 7, 7200000 },
-		{ "http://x/c", 50, 7200000 }, { "", 50, 7200000 } };
+		{ "http://x/ab", 50, 7200000 }, { "", 50, 7200000 } };
 	struct config config;
 	char error[300];
 

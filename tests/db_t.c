@@ -52,7 +52,7 @@ copy_file(const char *from, const char *to)
 static void
 create(const char *path)
 {
-	struct db db;
+	struct db db = { 0 };
 	bool made;
 
 	if (db_create(&db, path, 0600, &made) != DB_OK)
@@ -64,7 +64,7 @@ static void
 test_create(void)
 {
 	const char *path = scratch("create.db");
-	struct db db;
+	struct db db = { 0 };
 	struct stat sb;
 	char epoch[40];
 	int64_t newest = -1;
@@ -93,7 +93,7 @@ static void
 test_open(void)
 {
 	const char *path = scratch("open.db");
-	struct db db;
+	struct db db = { 0 };
 	int64_t newest;
 
 	create(path);
@@ -128,7 +128,7 @@ static void
 refuse_file(const char *what, const char *path, enum db_status want)
 {
 	struct stat before, after;
-	struct db db;
+	struct db db = { 0 };
 	bool made;
 
 	stat(path, &before);
@@ -181,7 +181,7 @@ test_damaged(void)
 {
 	const char *path = scratch("damaged.db");
 	enum db_status status;
-	struct db db;
+	struct db db = { 0 };
 	char junk[4096];
 	sqlite3 *handle;
 	int fd;
@@ -217,7 +217,7 @@ test_migrations(void)
 	static const char *const mended[] = { "", "",
 		"CREATE TABLE three (x);" };
 	const char *path = scratch("migrate.db");
-	struct db db;
+	struct db db = { 0 };
 
 	create(path);
 	if (db_open(&db, path, DB_WRITER, 100) != DB_OK)
@@ -260,7 +260,7 @@ test_create_together(void)
 		for (size_t i = 0; i < N(pids); i++) {
 			pids[i] = fork();
 			if (pids[i] == 0) {
-				struct db db;
+				struct db db = { 0 };
 				bool made;
 				enum db_status status =
 				    db_create(&db, path, 0600, &made);
@@ -286,7 +286,7 @@ test_identity(void)
 {
 	const char *path = scratch("original.db"), *copy = scratch("copy.db");
 	char epoch[40], second[40];
-	struct db db;
+	struct db db = { 0 };
 	int64_t newest;
 
 	create(path);
@@ -319,12 +319,13 @@ test_identity(void)
 	db_close(&db);
 }
 
+/* A -wal that a replaced file left behind must not be applied to the new one. */
 static void
 test_stale_wal(void)
 {
 	const char *path = scratch("stale.db"), *wal = scratch("stale.db-wal");
-	const char *other = scratch("other.db");
-	struct db db, again;
+	const char *other = scratch("other.db"), *aside = scratch("aside.db");
+	struct db db = { 0 };
 	sqlite3 *handle;
 
 	create(path);
@@ -333,18 +334,21 @@ test_stale_wal(void)
 	foreign_run(handle, "INSERT INTO changes (channel) VALUES ('a')");
 	if (db_open(&db, path, DB_READER, 100) != DB_OK)
 		bail("%s", db.error);
+	db_close(&db);
+	rename(path, aside);
+	ok(access(wal, F_OK) == 0, "a -wal stays while the file is away");
+	is_int(db_open(&db, path, DB_READER, 100), DB_MISSING, "it is away");
+	rename(aside, path);
+	is_int(db_open(&db, path, DB_READER, 100), DB_OK, "it is back");
+	is_int(foreign_int(db.handle, "SELECT count(*) FROM changes"), 1,
+	    "with what was in its -wal");
+	db_close(&db);
 	rename(other, path);
-	ok(access(wal, F_OK) == 0, "a -wal is left behind");
-	db_drop_stale_wal(&db);
-	ok(access(wal, F_OK) == -1, "and removed");
-	is_int(db_open(&again, path, DB_READER, 100), DB_OK, "the new file");
-	is_int(foreign_int(again.handle, "SELECT count(*) FROM changes"), 0,
+	ok(access(wal, F_OK) == 0, "another file comes, the -wal is there");
+	is_int(db_open(&db, path, DB_READER, 100), DB_OK, "the new file");
+	is_int(foreign_int(db.handle, "SELECT count(*) FROM changes"), 0,
 	    "has nothing of the old one");
-	db_drop_stale_wal(&db);
-	db_close(&again);
-	is_int(db_open(&again, path, DB_READER, 100), DB_OK,
-	    "a second call leaves the new -wal alone");
-	db_close(&again);
+	ok(!db_replaced(&db), "and is the one that is open");
 	db_close(&db);
 	foreign_close(handle);
 }
@@ -503,7 +507,7 @@ static void
 test_transactions(void)
 {
 	const char *path = scratch("begin.db");
-	struct db db, other;
+	struct db db = { 0 }, other = { 0 };
 	int64_t before, after;
 
 	create(path);

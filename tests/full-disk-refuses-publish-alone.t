@@ -30,7 +30,7 @@ class SmallSite(Site):
         if keep is None:
             del os.environ['TIDINGS_KEEP']
         if getattr(self, 'dir', None):
-            subprocess.run(['umount', self.data_dir], capture_output=True)
+            subprocess.run(['umount', '-l', self.data_dir], capture_output=True)
             super().stop()
 
 

@@ -314,7 +314,8 @@ class WebSocket:
             async def connect():  # inside: it takes the loop that runs
                 return await websockets.connect(
                     'ws://127.0.0.1:%d%s' % (port or site.port, path),
-                    subprotocols=[subprotocol] if subprotocol else None,
+                    subprotocols=[subprotocol] if isinstance(subprotocol, str)
+                    else subprotocol,
                     origin=origin, extra_headers=headers or {},
                     compression=None, ping_interval=None,
                     close_timeout=5 * PATIENCE, max_size=None)
@@ -540,7 +541,9 @@ class Site:
     def start_httpd(self):
         for attempt in range(5):
             self.write_httpd_conf()
-            child = self.spawn([HTTPD, '-f', self.httpd_conf, '-DFOREGROUND'])
+            # prefork ends by a signal to its whole process group.
+            own = {'process_group': 0} if self.mpm == 'prefork' else {}
+            child = self.spawn([HTTPD, '-f', self.httpd_conf, '-DFOREGROUND'], **own)
             self.httpd = child
             def up():
                 if child.poll() is not None:

@@ -10,12 +10,13 @@ struct sqlite3;
 struct sqlite3 *foreign_open(const char *path);
 void foreign_close(struct sqlite3 *handle);
 
-/* Runs statements; returns SQLite's result code, 0 = fine. */
-int foreign_run(struct sqlite3 *handle, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+/*
+ * Runs statements; returns SQLite's result code, 0 = fine.  `fmt` is that of
+ * sqlite3_mprintf: %Q is a quoted text.
+ */
+int foreign_run(struct sqlite3 *handle, const char *fmt, ...);
 
 /* The first column of the first row, -1 if there is none. */
-int64_t foreign_int(struct sqlite3 *handle, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+int64_t foreign_int(struct sqlite3 *handle, const char *fmt, ...);
 
 #endif
