@@ -6,6 +6,8 @@ daemon_PROGRAMS += %D%/wsd
 	%D%/wsconn.c \
 	%D%/wsconn.h \
 	%D%/wsd.c \
+	%D%/wsform.c \
+	%D%/wsform.h \
 	%D%/wsop.c \
 	%D%/wsop.h
 %C%_wsd_LDADD = $(SHARED_LIBS) $(HTTP_PARSER_LIBS)

@@ -19,10 +19,10 @@
 
 #include "daemon/handshake.h"
 #include "daemon/wsconn.h"
+#include "daemon/wsform.h"
 #include "daemon/wsop.h"
 #include "shared/access.h"
 #include "shared/board.h"
-#include "shared/change.h"
 #include "shared/chunk.h"
 #include "shared/clock.h"
 #include "shared/config_file.h"
@@ -58,88 +58,6 @@ set_state(struct wsconn *conn, enum ws_state state)
 	assert(edges[conn->state] & 1u << state);
 	conn->state = (uint8_t)state;
 }
-
-static struct chunk *
-message_raw(const struct form *form, const struct change *ch, const char *epoch)
-{
-	struct str text = { 0 };
-	struct chunk *frame;
-
-	(void)form;
-	(void)epoch;
-	if (ch->is_blob)
-		return ws_frame(WS_BINARY, ch->data, ch->data_len);
-	str_add_utf8(&text, ch->data, ch->data_len);
-	frame = ws_frame(WS_TEXT, text.p, text.len);
-	str_free(&text);
-	return frame;
-}
-
-static struct chunk *
-message_json(const struct form *form, const struct change *ch,
-    const char *epoch)
-{
-	struct str text = { 0 };
-	struct chunk *frame;
-
-	(void)form;
-	change_add_json(&text, ch, epoch);
-	frame = ws_frame(WS_TEXT, text.p, text.len);
-	str_free(&text);
-	return frame;
-}
-
-static struct chunk *
-reset_json(const struct form *form, const char *epoch, int64_t after)
-{
-	struct str text = { 0 };
-	struct chunk *frame;
-
-	(void)form;
-	str_addf(&text,
-	    "{\"op\":\"reset\",\"reset\":true,\"cursor\":\"%s-%lld\"}", epoch,
-	    (long long)after);
-	frame = ws_frame(WS_TEXT, text.p, text.len);
-	str_free(&text);
-	return frame;
-}
-
-static struct chunk *
-cursor_json(const struct form *form, const char *epoch, int64_t id)
-{
-	struct str text = { 0 };
-	struct chunk *frame;
-
-	(void)form;
-	str_addf(&text, "{\"op\":\"cursor\",\"cursor\":\"%s-%lld\"}", epoch,
-	    (long long)id);
-	frame = ws_frame(WS_TEXT, text.p, text.len);
-	str_free(&text);
-	return frame;
-}
-
-/* The server stops. */
-static struct chunk *
-bye(struct client *client)
-{
-	(void)client;
-	return ws_close_frame(WS_CODE_RESTART, "the server restarts");
-}
-
-/* A raw client has no place for a reset but the head of the handshake. */
-static const struct transport ws_raw = {
-	.name = "ws",
-	.message = message_raw,
-	.bye = bye,
-};
-
-static const struct transport ws_json = {
-	.name = "ws.json",
-	.message = message_json,
-	.reset = reset_json,
-	.cursor = cursor_json,
-	.bye = bye,
-};
 
 static void
 drop_req(struct wsconn *conn)

@@ -8,6 +8,10 @@
 #include "shared/sink.h"
 #include "shared/str.h"
 
+/*
+ * no-store: a browser that kept an answer would ask with If-None-Match by
+ * itself the next time, and that is a cursor of its own here.
+ */
 static void
 add_head(struct sink *sink, struct str *out, int status,
     const struct answer *answer)
@@ -15,7 +19,7 @@ add_head(struct sink *sink, struct str *out, int status,
 	req_add_status(sink, out, status);
 	str_addf(out,
 	    "%sETag: \"%s-%lld\"\r\n"
-	    "Cache-Control: no-cache\r\n",
+	    "Cache-Control: no-store\r\n",
 	    answer->cors, answer->epoch, (long long)answer->cursor);
 }
 

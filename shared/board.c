@@ -161,7 +161,7 @@ board_subscriber(struct board *board, const char *name, size_t len,
 {
 	uint64_t hash = hash_name(name, len, is_prefix);
 	struct layout *map;
-	struct slot *slot;
+	struct slot *slot, *unused = NULL;
 
 	if (board == NULL)
 		return;
@@ -170,8 +170,14 @@ board_subscriber(struct board *board, const char *name, size_t len,
 		slot = &map->slot[i & (map->slots - 1)];
 		if (slot->hash == hash || slot->hash == 0)
 			break;
+		/* Its channel has no subscriber any more. */
+		if (slot->number == 0 && unused == NULL)
+			unused = slot;
 	}
-	if (slot->hash == 0) {
+	if (slot->hash == 0 && unused != NULL && delta > 0) {
+		slot = unused;
+		slot->hash = hash;
+	} else if (slot->hash == 0) {
 		/* A quarter stays free, so that a search always ends. */
 		if (delta < 0 || map->used >= map->slots - map->slots / 4)
 			return;

@@ -35,32 +35,34 @@ enum client_state {
  * connection; zeroed, then client_attach.
  */
 struct client {
-	struct hub *hub;               /* NULL = not attached */
-	struct sink *sink;             /* its way out; the owner's */
-	struct form *form;             /* how it is framed */
-	void (*gone)(struct client *); /* ask the owner to close it now */
-	struct sub **subs;        /* its subscriptions, sorted by nothing */
-	size_t nsubs;             /* used rows */
-	int64_t pos;              /* it has all up to this id */
-	int64_t lag_bytes;        /* committed while it was behind */
-	int64_t ends_ms;          /* monotonic, when its time is over */
-	struct str body;          /* once: what was collected */
-	size_t collected;         /* once: messages in `body` */
-	struct str head;          /* once: header lines of the answer */
-	ev_timer timer;           /* heartbeat, end of life, stall */
-	TAILQ_ENTRY(client) link; /* in hub->clients */
+	/* What every delivery touches, side by side. */
+	struct hub *hub;                 /* NULL = not attached */
+	struct sink *sink;               /* its way out; the owner's */
+	struct form *form;               /* how it is framed */
+	int64_t pos;                     /* it has all up to this id */
 	STAILQ_ENTRY(client) dirty_link; /* in hub->dirty */
-	TAILQ_ENTRY(client) behind_link; /* in hub->behind */
 	uint8_t state;                   /* enum client_state */
 	bool dirty;                      /* in hub->dirty */
 	bool behind;                     /* in hub->behind */
 	bool full;                       /* more waits for room in its queue */
 	bool reset;                      /* has yet to be told of a reset */
-	bool was_reset;                  /* once: the answer says so */
+	bool was_reset;                  /* was told */
 	bool conditional;                /* once: nothing new is a 304 */
 	bool cut_short; /* once: more waits than was collected */
 	bool doomed;    /* to be closed at the next settling */
 	bool rewound;   /* some subs are ahead of `pos` */
+	/* The rest. */
+	void (*gone)(struct client *);   /* ask the owner to close it now */
+	struct sub **subs;               /* its subscriptions */
+	size_t nsubs;                    /* used rows */
+	int64_t lag_bytes;               /* committed while it was behind */
+	int64_t ends_ms;                 /* monotonic, when its time is over */
+	struct str body;                 /* once: what was collected */
+	size_t collected;                /* once: messages in `body` */
+	struct str head;                 /* once: header lines of the answer */
+	ev_timer timer;                  /* heartbeat, end of life, stall */
+	TAILQ_ENTRY(client) link;        /* in hub->clients */
+	TAILQ_ENTRY(client) behind_link; /* in hub->behind */
 };
 
 /*

@@ -426,22 +426,29 @@ db_close(struct db *db)
 		.wal_ino = db->wal_ino };
 }
 
-/* Applies one step and its number, or nothing. */
+/*
+ * Applies one step, which ends with its number, or nothing.  Another process
+ * may have been faster: then there is nothing to do.
+ */
 static enum db_status
 apply_step(struct db *db, const char *step, int version)
 {
-	struct str sql = { 0 };
 	enum db_status status;
+	int64_t present = 0;
 
-	str_addf(&sql,
-	    "BEGIN IMMEDIATE;\n%s\n%s\nPRAGMA user_version = %d;\n"
-	    "COMMIT;\n",
-	    step, sql_migrated, version);
-	status = exec(db, sql.p);
+	status = exec(db, db_statement_text(DB_BEGIN_IMMEDIATE));
+	if (status != DB_OK)
+		return status;
+	status = read_integer(db, DB_USER_VERSION, &present);
+	if (status == DB_OK && present < version)
+		status = exec(db, step);
+	if (status == DB_OK && present < version)
+		status = exec(db, sql_migrated);
+	if (status == DB_OK)
+		status = exec(db, db_statement_text(DB_COMMIT));
 	if (status != DB_OK && sqlite3_get_autocommit(db->handle) == 0)
 		sqlite3_exec(db->handle, db_statement_text(DB_ROLLBACK), NULL,
 		    NULL, NULL);
-	str_free(&sql);
 	return status;
 }
 
@@ -481,25 +488,33 @@ check_owner(struct db *db, bool made)
 	return status;
 }
 
-enum db_status
-db_create(struct db *db, const char *path, mode_t mode_bits, bool *made)
+/* An empty file is made into a database as well. */
+static int
+make_file(struct db *db, const char *path, mode_t mode_bits, bool *made)
 {
-	enum db_status status;
 	struct stat sb;
 	int fd;
 
-	*db = (struct db){ 0 };
 	*made = stat(path, &sb) == -1 || sb.st_size == 0;
-	if (*made) {
-		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, mode_bits);
-		if (fd == -1) {
-			snprintf(db->error, sizeof(db->error), "%s",
-			    strerror(errno));
-			return DB_MISSING;
-		}
-		fchmod(fd, mode_bits);
-		close(fd);
+	if (!*made)
+		return 0;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, mode_bits);
+	if (fd == -1) {
+		snprintf(db->error, sizeof(db->error), "%s", strerror(errno));
+		return -1;
 	}
+	fchmod(fd, mode_bits);
+	close(fd);
+	return 0;
+}
+
+static enum db_status
+create_locked(struct db *db, const char *path, mode_t mode_bits, bool *made)
+{
+	enum db_status status;
+
+	if (make_file(db, path, mode_bits, made) == -1)
+		return DB_MISSING;
 	status = open_handle(db, path, SQLITE_OPEN_READWRITE, 5000);
 	if (status == DB_OK)
 		status = check_owner(db, *made);
@@ -507,6 +522,23 @@ db_create(struct db *db, const char *path, mode_t mode_bits, bool *made)
 		status = exec(db, sql_create);
 	if (status == DB_OK)
 		status = db_migrate(db, schema_steps, db_schema_version());
+	return status;
+}
+
+enum db_status
+db_create(struct db *db, const char *path, mode_t mode_bits, bool *made)
+{
+	enum db_status status;
+	int lock;
+
+	*db = (struct db){ 0 };
+	/* Several may want to make it at the same time. */
+	lock = db_open_beside(path, "-lock");
+	if (lock != -1)
+		flock(lock, LOCK_EX);
+	status = create_locked(db, path, mode_bits, made);
+	if (lock != -1)
+		close(lock);
 	if (status != DB_OK)
 		return give_up(db, status);
 	db_close(db);

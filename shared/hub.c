@@ -24,6 +24,7 @@
 #include "shared/hub.h"
 #include "shared/log.h"
 #include "shared/prune.h"
+#include "shared/sink.h"
 #include "shared/str.h"
 #include "shared/watch.h"
 
@@ -199,10 +200,14 @@ void
 hub_settle(struct hub *hub)
 {
 	int64_t now_ms = clock_mono_ms();
-	struct client *client;
+	struct client *client, *next;
 
 	while ((client = STAILQ_FIRST(&hub->dirty)) != NULL) {
 		STAILQ_REMOVE_HEAD(&hub->dirty, dirty_link);
+		/* With thousands of clients memory is what takes the time. */
+		next = STAILQ_FIRST(&hub->dirty);
+		if (next != NULL)
+			sink_prefetch(next->sink);
 		client->dirty = false;
 		client_settle(client, now_ms);
 	}
@@ -233,8 +238,13 @@ deliver_topic(struct topic *topic, const struct change *ch)
 {
 	struct sub *sub;
 
-	LIST_FOREACH(sub, &topic->subs, link)
+	LIST_FOREACH(sub, &topic->subs, link) {
+		const struct sub *next = LIST_NEXT(sub, link);
+
+		if (next != NULL)
+			__builtin_prefetch(next->client);
 		client_deliver(sub->client, ch);
+	}
 }
 
 /* The topics of a channel: itself and every prefix of it. */
@@ -309,7 +319,13 @@ static void
 start_over(struct hub *hub, int64_t newest)
 {
 	struct client *client;
+	struct form *form;
 
+	/* Ids begin anew: what is encoded has another message's. */
+	LIST_FOREACH(form, &hub->forms, link) {
+		chunk_unref(form->chunk);
+		form->chunk = NULL;
+	}
 	log_info("the database has epoch %s now: %zu clients start over",
 	    hub->db.epoch, hub->nclients);
 	memcpy(hub->epoch, hub->db.epoch, sizeof(hub->epoch));
@@ -416,8 +432,9 @@ hub_refresh(struct hub *hub)
 	enum db_status status = DB_OK;
 	int64_t version;
 
-	if (hub->db.handle == NULL || db_replaced(&hub->db))
+	if (hub->db.handle == NULL || (hub->suspect && db_replaced(&hub->db)))
 		status = reopen(hub);
+	hub->suspect = false;
 	if (status == DB_OK)
 		status = db_data_version(&hub->db, &version);
 	if (status == DB_OK && (version != hub->version || hub->more)) {
@@ -433,10 +450,15 @@ hub_refresh(struct hub *hub)
 	return status;
 }
 
-static void
-on_look(void *arg)
+static bool
+on_look(void *arg, bool suspect)
 {
-	hub_refresh(arg);
+	struct hub *hub = arg;
+	int64_t before = hub->newest;
+
+	hub->suspect = hub->suspect || suspect;
+	hub_refresh(hub);
+	return hub->newest != before;
 }
 
 /* What was left for later: news first, then those who are behind. */
@@ -492,8 +514,10 @@ hub_stop(struct hub *hub)
 	struct client *client;
 
 	while ((client = TAILQ_FIRST(&hub->clients)) != NULL) {
+		void (*gone)(struct client *) = client->gone;
+
 		client_detach(client);
-		client->gone(client);
+		gone(client);
 	}
 	watch_stop(&hub->watch);
 	ev_idle_stop(EV_DEFAULT_UC_ & hub->idle);

@@ -42,8 +42,8 @@ struct transport {
 	 * After a reset, when all that is kept was sent: from here on nothing
 	 * is missing; or NULL.
 	 */
-	struct chunk *(*cursor)(
-	    const struct form *, const char *epoch, int64_t id);
+	struct chunk *(
+	    *cursor)(const struct form *, const char *epoch, int64_t id);
 	/* A sign of life, or NULL. */
 	struct chunk *(*beat)(const struct form *);
 	/* What ends a stream in an orderly way, or NULL. */
@@ -103,9 +103,10 @@ struct hub {
 	STAILQ_HEAD(, client) dirty;  /* have something to be written */
 	TAILQ_HEAD(client_queue, client) behind; /* read from the table */
 	ev_idle idle;          /* feeds those who are behind */
-	uint64_t delivered;           /* not yet on the scoreboard */
-	uint64_t bytes;               /* the same */
+	uint64_t delivered;    /* not yet on the scoreboard */
+	uint64_t bytes;        /* the same */
 	int64_t complained_ms; /* of the last line about the database */
+	bool suspect;          /* the file may have been replaced */
 	bool more;             /* rows are left for the next turn */
 };
 

@@ -71,6 +71,14 @@ void sink_end(struct sink *sink);
  */
 int sink_flush(struct sink *sink, int64_t now_ms);
 
+/* Asks for the memory that a flush will touch. */
+static inline void
+sink_prefetch(const struct sink *sink)
+{
+	__builtin_prefetch(&sink->queue);
+	__builtin_prefetch(&sink->sent);
+}
+
 /* Frees the queue, stops watching and closes the descriptor. */
 void sink_close(struct sink *sink);
 

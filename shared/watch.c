@@ -3,9 +3,9 @@
  * Waking.  A writer that has never heard of us appends to the -wal file; that
  * write is seen through inotify, but it comes before the commit is visible in
  * the wal-index.  So every event starts a series of looks at growing distance,
- * from 50 microseconds to 0.4 s, and each later event starts it anew: a look
- * that found something does not end it, because the kernel merges equal events
- * and a second commit may hide behind the first one's.
+ * from 50 microseconds to 0.4 s, and each later event starts it anew.  A look
+ * that found something does not end it, only thins it out: the kernel merges
+ * equal events, and a second commit may hide behind the first one's.
  *
  * The folder is watched, not the file: -wal comes and goes, and a restored
  * backup is a new file under the old name.  timerfd, since epoll's own timeout
@@ -28,49 +28,44 @@
 #include "shared/str.h"
 #include "shared/watch.h"
 
-#define FIRST_NS 50000 /* first look after an event */
-#define STEPS    14    /* each waits twice as long as the one before */
-#define BLIND_MS 100   /* safety timer where inotify is missing */
-#define BELL     "-bell"
-#define GONE     (IN_MOVE_SELF | IN_DELETE_SELF | IN_IGNORED | IN_UNMOUNT)
+#define FIRST_NS     50000     /* first look after an event */
+#define LAST_NS      410000000 /* longest wait in a series */
+#define FACTOR       2         /* each wait to the one before */
+#define FOUND_FACTOR 16        /* the same once a look found something */
+#define CLOSE_NS     1000000   /* waits up to this need no event to end them */
+#define BLIND_MS     100       /* safety timer where inotify is missing */
+#define BELL         "-bell"
+#define GONE         (IN_MOVE_SELF | IN_DELETE_SELF | IN_IGNORED | IN_UNMOUNT)
 #define EVENTS                                                                 \
 	(IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ATTRIB |         \
 	    IN_CLOSE_WRITE | IN_MOVE_SELF | IN_DELETE_SELF)
 
-static void
-look(struct watch *watch)
+/* What inotify tells. */
+enum news {
+	NEWS_WAL = 1,    /* somebody writes: a commit may follow */
+	NEWS_BELL = 2,   /* somebody committed */
+	NEWS_FILE = 4,   /* a file came, went or changed its owner */
+	NEWS_FOLDER = 8, /* the folder is not the one that is watched */
+};
+
+static bool
+look(struct watch *watch, bool suspect)
 {
 	watch->looks++;
-	watch->look(watch->arg);
+	return watch->look(watch->arg, suspect);
 }
 
+/* Arms the timer for the next look of the series, unless it is over. */
 static void
 schedule(struct watch *watch)
 {
 	struct itimerspec when = { { 0, 0 }, { 0, 0 } };
-	long long ns;
 
-	if (watch->timer_fd == -1 || watch->step >= STEPS)
+	if (watch->timer_fd == -1 || watch->delay_ns > LAST_NS)
 		return;
-	ns = (long long)FIRST_NS << watch->step;
-	when.it_value.tv_sec = (time_t)(ns / 1000000000);
-	when.it_value.tv_nsec = (long)(ns % 1000000000);
+	when.it_value.tv_sec = (time_t)(watch->delay_ns / 1000000000);
+	when.it_value.tv_nsec = (long)(watch->delay_ns % 1000000000);
 	timerfd_settime(watch->timer_fd, 0, &when, NULL);
-}
-
-static void
-on_recheck(struct ev_loop *loop, ev_io *io, int revents)
-{
-	struct watch *watch = io->data;
-	uint64_t expired;
-
-	(void)loop;
-	(void)revents;
-	if (read(watch->timer_fd, &expired, sizeof(expired)) == -1)
-		return;
-	look(watch);
-	watch->step++;
-	schedule(watch);
 }
 
 /*
@@ -87,50 +82,110 @@ watch_present_folder(struct watch *watch)
 	watch->wd = wd;
 }
 
-/* Whether an event is about the database, its -wal or its bell. */
-static bool
-concerns(const struct watch *watch, const struct inotify_event *ev)
+/* What an event says, bits of enum news. */
+static unsigned
+read_event(const struct watch *watch, const struct inotify_event *ev)
 {
 	size_t len = strlen(watch->name);
 	const char *rest;
 
-	if (ev->mask & (IN_Q_OVERFLOW | GONE))
-		return true;
+	if (ev->mask & GONE)
+		return ev->wd == watch->wd ? NEWS_FOLDER | NEWS_FILE : 0;
+	if (ev->mask & IN_Q_OVERFLOW)
+		return NEWS_FILE;
 	if (ev->len == 0 || strncmp(ev->name, watch->name, len) != 0)
-		return false;
+		return 0;
 	rest = ev->name + len;
-	return rest[0] == '\0' || strcmp(rest, "-wal") == 0 ||
-	       strcmp(rest, BELL) == 0;
+	if (strcmp(rest, BELL) == 0)
+		return NEWS_BELL;
+	if (strcmp(rest, "-wal") == 0)
+		return ev->mask & IN_MODIFY ? NEWS_WAL : NEWS_FILE;
+	if (rest[0] != '\0')
+		return 0;
+	return ev->mask & IN_MODIFY ? NEWS_WAL : NEWS_FILE;
+}
+
+/* Takes what inotify has.  Returns bits of enum news. */
+static unsigned
+drain(struct watch *watch)
+{
+	union {
+		struct inotify_event event; /* for its alignment */
+		char bytes[8192];
+	} buf;
+	unsigned news = 0;
+	ssize_t n;
+
+	if (watch->inotify_fd == -1)
+		return 0;
+	n = read(watch->inotify_fd, buf.bytes, sizeof(buf.bytes));
+	for (ssize_t at = 0; at < n;) {
+		const struct inotify_event *ev = (const void *)(buf.bytes + at);
+
+		news |= read_event(watch, ev);
+		at += (ssize_t)(sizeof(*ev) + ev->len);
+	}
+	if (news & NEWS_FOLDER)
+		watch_present_folder(watch);
+	return news;
+}
+
+/* While looks follow each other closely, they find events as well. */
+static void
+listen_between(struct watch *watch)
+{
+	if (watch->timer_fd == -1 || watch->delay_ns > CLOSE_NS)
+		ev_io_start(EV_DEFAULT_UC_ & watch->inotify);
+	else
+		ev_io_stop(EV_DEFAULT_UC_ & watch->inotify);
+}
+
+static void
+begin_series(struct watch *watch)
+{
+	watch->delay_ns = FIRST_NS;
+	watch->factor = FACTOR;
+}
+
+static void
+on_recheck(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct watch *watch = io->data;
+	uint64_t expired;
+	unsigned news;
+	bool found;
+
+	(void)loop;
+	(void)revents;
+	if (read(watch->timer_fd, &expired, sizeof(expired)) == -1)
+		return;
+	news = drain(watch);
+	found = look(watch, (news & NEWS_FILE) != 0);
+	if (news != 0)
+		begin_series(watch);
+	else if (found)
+		watch->factor = FOUND_FACTOR;
+	watch->delay_ns *= news != 0 ? 1 : watch->factor;
+	schedule(watch);
+	listen_between(watch);
 }
 
 static void
 on_inotify(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct watch *watch = io->data;
-	union {
-		struct inotify_event event; /* for its alignment */
-		char bytes[8192];
-	} buf;
-	bool concerned = false, gone = false;
-	ssize_t n;
+	unsigned news = drain(watch);
 
 	(void)loop;
 	(void)revents;
-	n = read(watch->inotify_fd, buf.bytes, sizeof(buf.bytes));
-	for (ssize_t at = 0; at < n;) {
-		const struct inotify_event *ev = (const void *)(buf.bytes + at);
-
-		concerned = concerned || concerns(watch, ev);
-		gone = gone || (ev->mask & GONE && ev->wd == watch->wd);
-		at += (ssize_t)(sizeof(*ev) + ev->len);
-	}
-	if (!concerned)
+	if (news == 0)
 		return;
-	if (gone)
-		watch_present_folder(watch);
-	look(watch);
-	watch->step = 0;
+	/* A write to the -wal alone is not visible yet. */
+	if (news != NEWS_WAL || watch->timer_fd == -1)
+		look(watch, (news & NEWS_FILE) != 0);
+	begin_series(watch);
 	schedule(watch);
+	listen_between(watch);
 }
 
 static void
@@ -142,7 +197,7 @@ on_safety(struct ev_loop *loop, ev_timer *timer, int revents)
 	(void)revents;
 	if (watch->inotify_fd != -1)
 		watch_present_folder(watch);
-	look(watch);
+	look(watch, true);
 }
 
 static void
@@ -173,15 +228,12 @@ start_inotify(struct watch *watch)
 
 void
 watch_start(struct watch *watch, const char *path, int64_t check_ms,
-    void (*look_fn)(void *), void *arg)
+    bool (*look_fn)(void *, bool), void *arg)
 {
 	char *real = realpath(path, NULL);
 	double period;
 
-	*watch = (struct watch){ .look = look_fn,
-		.arg = arg,
-		.step = STEPS,
-		.wd = -1 };
+	*watch = (struct watch){ .look = look_fn, .arg = arg, .wd = -1 };
 	split_path(watch, real == NULL ? path : real);
 	free(real);
 	start_inotify(watch);

@@ -12,27 +12,29 @@
  * is for the one who is called to find out, by PRAGMA data_version.
  */
 struct watch {
-	ev_io inotify;        /* events of the database's folder */
-	ev_io recheck;        /* timerfd: the next look of a series */
-	ev_timer safety;      /* slow look that needs nothing else */
-	int inotify_fd;       /* -1 = not to be had here */
-	int wd;               /* watch of the folder, -1 = it is missing */
-	char *folder;         /* of the database */
-	int timer_fd;         /* -1 = not to be had here */
-	unsigned step;        /* of the series of looks, from 0 */
-	char *name;           /* of the database inside its folder */
-	void (*look)(void *); /* what to call */
-	void *arg;            /* handed to it */
-	uint64_t looks;       /* calls of look so far */
+	ev_io inotify;    /* events of the database's folder */
+	ev_io recheck;    /* timerfd: the next look of a series */
+	ev_timer safety;  /* slow look that needs nothing else */
+	int inotify_fd;   /* -1 = not to be had here */
+	int wd;           /* watch of the folder, -1 = it is missing */
+	char *folder;     /* of the database */
+	int timer_fd;     /* -1 = not to be had here */
+	int64_t delay_ns; /* until the next look of a series, 0 = none */
+	char *name;       /* of the database inside its folder */
+	int factor;       /* of the next delay */
+	bool (*look)(void *, bool); /* what to call */
+	void *arg;                  /* handed to it */
+	uint64_t looks;             /* calls of look so far */
 };
 
 /*
- * Begins to watch the database at `path`.  `check_ms` is the period of the
- * safety timer.  Never fails: without inotify the timer alone is left, and runs
- * at least every 100 ms.
+ * Begins to watch the database at `path`.  `look` returns whether it found
+ * something new; `suspect` tells it that the file may have been replaced.
+ * `check_ms` is the period of the safety timer.  Never fails: without inotify
+ * the timer alone is left, and runs at least every 100 ms.
  */
 void watch_start(struct watch *watch, const char *path, int64_t check_ms,
-    void (*look)(void *), void *arg);
+    bool (*look)(void *arg, bool suspect), void *arg);
 
 void watch_stop(struct watch *watch);
 

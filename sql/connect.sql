@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- What every connection needs.
 PRAGMA foreign_keys = ON;
 PRAGMA recursive_triggers = ON;

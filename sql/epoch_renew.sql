@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- Gives the database a new epoch if it still has the one in ?1; ?2 is the
 -- identity of its file.
 INSERT INTO meta (name, value)

@@ -1,3 +1,4 @@
--- The database is one of ours, at the version that stands behind this line
--- when a step is applied.
+-- SPDX-License-Identifier: MIT
+-- After every step: the database is one of ours.  A step ends with its own
+-- number in user_version.
 PRAGMA application_id = 1414087751;

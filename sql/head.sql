@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- What this database is and how far it goes.
 SELECT
     (SELECT value FROM meta WHERE name = 'epoch'),

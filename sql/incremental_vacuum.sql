@@ -1,1 +1,2 @@
+-- SPDX-License-Identifier: MIT
 PRAGMA incremental_vacuum(256);

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- Up to which id rows of channels that begin with ?1 may be gone.
 SELECT max(
     (SELECT value FROM meta WHERE name = 'floor'),

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- Raises the floor to the highest watermark but the ?1 newest ones, so that
 -- watermarks do not grow for ever.
 UPDATE meta SET value = max(value, coalesce((SELECT pruned_id FROM watermarks

@@ -118,3 +118,5 @@ BEGIN
         ON CONFLICT (channel) DO UPDATE
         SET pruned_id = max(pruned_id, excluded.pruned_id);
 END;
+
+PRAGMA user_version = 1;

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- Messages, channels, oldest id.
 SELECT (SELECT count(*) FROM changes),
     (SELECT count(*) FROM (SELECT DISTINCT channel FROM changes)),
