@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- What the load generator publishes with: as a writer does that knows nothing
 -- of Tidings but its change table. The first statement goes for its own
 -- connection; ?1 is the channel, ?2 the message.

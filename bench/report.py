@@ -16,18 +16,24 @@ class Results:
         if reason is not None:
             self.reasons[row.name, clients] = reason
 
+    def tried(self, name, clients):
+        return (name, clients) in self.values
+
     def series(self, name, clients, figure):
-        """The figure in each round, None where there is none."""
+        """The figure in each round, None where it was not measured; None
+        alone if it was left out."""
+        if not self.tried(name, clients):
+            return None
         return [None if r is None else figure(r)
-                for r in self.values.get((name, clients), [])]
+                for r in self.values[name, clients]]
 
     def median(self, name, clients, figure):
-        values = [v for v in self.series(name, clients, figure)
+        values = [v for v in self.series(name, clients, figure) or []
                   if v is not None]
         return statistics.median(values) if values else None
 
     def worst(self, name, clients, figure):
-        values = [v for v in self.series(name, clients, figure)
+        values = [v for v in self.series(name, clients, figure) or []
                   if v is not None]
         return max(values) if values else None
 
@@ -128,27 +134,28 @@ class Demand:
         self.target = target
         self.most = most      # True: at most target; False: at least;
                               # None: nothing depends on it
-        self.values = [v for v in values if v is not None]
+        self.asked = values is not None  # False: it was left out
+        self.values = [v for v in values or [] if v is not None]
 
     def line(self):
-        bound = ("<= " if self.most else ">= ") + f"{self.target:g}"
-        if self.most is None:
-            bound = ""
+        bound, verdict = "", ""
+        if self.most is not None:
+            bound = ("<= " if self.most else ">= ") + f"{self.target:g}"
         if not self.values:
             return [self.text, "-", "-", bound, "not measured"]
         value = statistics.median(self.values)
-        if self.most is None:
-            met = True
-        else:
+        if self.most is not None:
             met = value <= self.target if self.most else value >= self.target
+            verdict = "met" if met else "NOT MET"
         return [self.text, show(value),
                 f"{show(min(self.values))} to {show(max(self.values))}",
-                bound, "" if self.most is None else
-                "met" if met else "NOT MET"]
+                bound, verdict]
 
 
 def quotient(results, a, of_a, b, of_b, clients):
-    """a / b in each round where both were measured."""
+    """a / b in each round where both were measured; None if left out."""
+    if not results.tried(a, clients) or not results.tried(b, clients):
+        return None
     pairs = zip(results.series(a, clients, of_a),
                 results.series(b, clients, of_b))
     return [x / y for x, y in pairs if x is not None and y]
@@ -162,7 +169,7 @@ def sse_demands(results, n):
     return [
         Demand(at + "CPU behind httpd / Nchan's behind httpd", 0.7, True,
                ratio("sse/tidings", cpu_total, "sse/nchan", cpu_total)),
-        Demand(at + "the same for the bare loop, the least possible", 0, None,
+        Demand(at + "the same for the bare loop, to compare", 0, None,
                ratio("sse/bare-fcgi", cpu_total, "sse/nchan", cpu_total)),
         Demand(at + "own CPU / bare loop's, both behind httpd", 1.2, True,
                ratio("sse/tidings", own, "sse/bare-fcgi", own)),
@@ -190,7 +197,7 @@ def ws_demands(results, n):
                ratio("ws/tidings-direct", own, "ws/bare-direct", own)),
         Demand(at + "CPU behind httpd / Nchan's behind httpd", 1.0, True,
                ratio("ws/tidings", cpu_total, "ws/nchan", cpu_total)),
-        Demand(at + "the same for the bare loop, the least possible", 0, None,
+        Demand(at + "the same for the bare loop, to compare", 0, None,
                ratio("ws/bare", cpu_total, "ws/nchan", cpu_total)),
         Demand(at + "p99 latency direct / Nchan's direct", 1.0, True,
                ratio("ws/tidings-direct", latency("p99"), "ws/nchan-direct",
@@ -232,4 +239,4 @@ def print_report(results, options, rows):
     demands += ask_demands(results)
     print(f"what is demanded, median and range of {options.rounds} rounds\n")
     print_table(["ratio or figure", "median", "range", "target", ""],
-                [d.line() for d in demands])
+                [d.line() for d in demands if d.asked])

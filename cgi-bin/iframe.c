@@ -58,8 +58,8 @@ cursor(const struct form *form, const char *epoch, int64_t id)
 	struct str out = { 0 };
 
 	(void)form;
-	str_addf(&out, "<script>tidings.cursor = \"%s-%lld\"</script>\n",
-	    epoch, (long long)id);
+	str_addf(&out, "<script>tidings.cursor = \"%s-%lld\"</script>\n", epoch,
+	    (long long)id);
 	return chunk_take(&out);
 }
 

@@ -53,9 +53,6 @@ on_field(http_parser *parser, const char *at, size_t len)
 {
 	struct handshake *hs = parser->data;
 
-	/* RFC 9112, section 5.1; http_parser lets it pass. */
-	if (memchr(at, ' ', len) != NULL)
-		return 1;
 	if (hs->in_value || hs->n == 0) {
 		if (hs->n == HEADERS_MAX) {
 			hs->too_long = true;
@@ -67,6 +64,9 @@ on_field(http_parser *parser, const char *at, size_t len)
 		hs->lines[hs->n++].value = 0;
 		hs->in_value = false;
 	}
+	/* RFC 9112, section 5.1; http_parser lets it pass. */
+	if (memchr(at, ' ', len) != NULL)
+		return 1;
 	str_add(&hs->text, at, len);
 	return 0;
 }

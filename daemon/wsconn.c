@@ -222,6 +222,8 @@ refuse(struct wsconn *conn, struct req *req, int status, int site,
 	if (conn->sink.ended)
 		return; /* something else has answered */
 	str_addz(&headers, "Cache-Control: no-store\r\n");
+	if (status == 503)
+		str_addf(&headers, "Retry-After: %u\r\n", 1 + clock_jitter(3));
 	if (status == 426)
 		str_addz(&headers, "Upgrade: websocket\r\n"
 				   "Sec-WebSocket-Version: 13\r\n");

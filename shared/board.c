@@ -89,6 +89,18 @@ hash_name(const char *name, size_t len, bool is_prefix)
 	return h == 0 ? 1 : h;
 }
 
+/* All of it at once: a hole that can't be filled later would be a SIGBUS. */
+static int
+reserve(int fd, off_t size)
+{
+	int error = posix_fallocate(fd, 0, size);
+
+	if (error == 0)
+		return 0;
+	errno = error;
+	return -1;
+}
+
 /* The file gets its name once it is locked: see map_file. */
 static int
 make_file(struct board *board, size_t slots)
@@ -100,8 +112,10 @@ make_file(struct board *board, size_t slots)
 	str_addf(&tmp, "%s.tmp", board->path);
 	board->fd = open(tmp.p, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (board->fd != -1 && flock(board->fd, LOCK_EX | LOCK_NB) == 0 &&
-	    ftruncate(board->fd, (off_t)board->size) == 0)
+	    reserve(board->fd, (off_t)board->size) == 0)
 		rc = rename(tmp.p, board->path);
+	if (rc == -1)
+		unlink(tmp.p);
 	str_free(&tmp);
 	if (rc == -1)
 		return -1;

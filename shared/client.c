@@ -221,9 +221,8 @@ tell_cursor(struct client *client)
 	if (!client->was_reset || transport_of(client)->cursor == NULL)
 		return;
 	client->was_reset = false;
-	push(client,
-	    transport_of(client)->cursor(
-		client->form, client->hub->epoch, client->pos));
+	push(client, transport_of(client)->cursor(client->form,
+			 client->hub->epoch, client->pos));
 }
 
 void

@@ -208,6 +208,9 @@ on_readable(struct sink *sink)
 		return;
 	}
 	send_reply(conn);
+	/* The next request on a kept connection has begun. */
+	if (conn->state == CONN_READING && !ev_is_active(&conn->deadline))
+		ev_timer_again(EV_DEFAULT_UC_ & conn->deadline);
 	/*
 	 * A web server sends its next request after our answer, so what stands
 	 * behind a request is none of our protocol.

@@ -367,8 +367,9 @@ drop_stale_wal(const struct db *db, const char *path)
 	str_addf(&wal, "%s-wal", path);
 	str_addf(&shm, "%s-shm", path);
 	fd = db_open_beside(path, "-lock");
-	if (fd != -1 && flock(fd, LOCK_EX) == 0 && stat(wal.p, &sb) == 0 &&
-	    sb.st_ino == db->wal_ino) {
+	if (fd != -1)
+		flock(fd, LOCK_EX);
+	if (stat(wal.p, &sb) == 0 && sb.st_ino == db->wal_ino) {
 		log_info("removing the -wal that belongs to the replaced file");
 		unlink(wal.p);
 		unlink(shm.p);
@@ -452,21 +453,28 @@ apply_step(struct db *db, const char *step, int version)
 	return status;
 }
 
-enum db_status
-db_migrate(struct db *db, const char *const *steps, int nsteps)
+static enum db_status
+check_not_newer(struct db *db, int known)
 {
 	enum db_status status;
 	int64_t version = 0;
 
 	status = read_integer(db, DB_USER_VERSION, &version);
-	if (status == DB_OK && version > nsteps) {
-		snprintf(db->error, sizeof(db->error),
-		    "its schema has version %lld, newer than this program's %d",
-		    (long long)version, nsteps);
-		return DB_NOT_OURS;
-	}
-	for (int64_t i = version; status == DB_OK && i < nsteps; i++)
-		status = apply_step(db, steps[i], (int)i + 1);
+	if (status != DB_OK || version <= known)
+		return status;
+	snprintf(db->error, sizeof(db->error),
+	    "its schema has version %lld, newer than this program's %d",
+	    (long long)version, known);
+	return DB_NOT_OURS;
+}
+
+enum db_status
+db_migrate(struct db *db, const char *const *steps, int nsteps)
+{
+	enum db_status status = check_not_newer(db, nsteps);
+
+	for (int i = 0; status == DB_OK && i < nsteps; i++)
+		status = apply_step(db, steps[i], i + 1);
 	return status;
 }
 
@@ -519,6 +527,8 @@ create_locked(struct db *db, const char *path, mode_t mode_bits, bool *made)
 	if (status == DB_OK)
 		status = check_owner(db, *made);
 	if (status == DB_OK)
+		status = check_not_newer(db, db_schema_version());
+	if (status == DB_OK)
 		status = exec(db, sql_create);
 	if (status == DB_OK)
 		status = db_migrate(db, schema_steps, db_schema_version());
@@ -537,6 +547,10 @@ db_create(struct db *db, const char *path, mode_t mode_bits, bool *made)
 	if (lock != -1)
 		flock(lock, LOCK_EX);
 	status = create_locked(db, path, mode_bits, made);
+	if (lock != -1)
+		close(lock);
+	/* Now there is an owner that it can be given to. */
+	lock = db_open_beside(path, "-lock");
 	if (lock != -1)
 		close(lock);
 	if (status != DB_OK)

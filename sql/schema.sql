@@ -2,7 +2,8 @@
 -- The change table: version 1 of the schema.  Later versions are the numbered
 -- files in migrations/, applied one after the other, to a new file as well.
 -- Times are milliseconds since 1970 UTC.  A channel is any text of 1 to 255
--- bytes of UTF-8 without control characters; URLs are channels too.
+-- bytes of UTF-8 without control characters; URLs are channels too.  (SQLite has
+-- no way to check UTF-8: what is ill-formed is repaired on its way out.)
 
 -- What is true of this database as a whole, one fact a row:
 --   epoch     random text made with the database; a new one when it is replaced

@@ -19,8 +19,11 @@
 #include "tests/tap/tap.h"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))
-#define ROWS	 6000
-#define W(literal, prefix) { literal, sizeof(literal) - 1, prefix }
+#define ROWS     6000
+#define W(literal, prefix)                                                     \
+	{                                                                      \
+		literal, sizeof(literal) - 1, prefix                           \
+	}
 
 /* A row of the table, as it was put in. */
 struct row {
@@ -61,9 +64,9 @@ fill(void)
 		    "INSERT INTO changes (channel, data, expires_ms) VALUES "
 		    "(%Q, %d, %s)",
 		    rows[i].channel, i,
-		    rows[i].expired	? "1000" :
-			dice(10) == 0 ? "4102444800000" :
-					"NULL");
+		    rows[i].expired ? "1000"
+		    : dice(10) == 0 ? "4102444800000"
+				    : "NULL");
 		rows[i].id = sqlite3_last_insert_rowid(db.handle);
 	}
 	foreign_run(db.handle, "COMMIT");
@@ -93,7 +96,8 @@ each(const struct change *ch, void *arg)
 		got->id[got->n++] = ch->id;
 	for (int i = 0; i < ROWS; i++)
 		if (rows[i].id == ch->id)
-			got->wrong = got->wrong ||
+			got->wrong =
+			    got->wrong ||
 			    strcmp(rows[i].channel, ch->channel) != 0 ||
 			    atoi(ch->data) != i;
 	return got->stop == 0 || got->n % got->stop != 0;
@@ -103,9 +107,9 @@ static bool
 is_wanted(const struct want *want, size_t n, const char *channel)
 {
 	for (size_t i = 0; i < n; i++)
-		if (want[i].is_prefix ?
-			strncmp(channel, want[i].name, want[i].len) == 0 :
-			strcmp(channel, want[i].name) == 0)
+		if (want[i].is_prefix
+			? strncmp(channel, want[i].name, want[i].len) == 0
+			: strcmp(channel, want[i].name) == 0)
 			return true;
 	return false;
 }
@@ -132,15 +136,14 @@ compare(const struct want *want, size_t n, int64_t after, int64_t upto,
 			right = false;
 	}
 	for (int i = 0; i < ROWS; i++) {
-		if (rows[i].id == 0 || rows[i].expired ||
-		    rows[i].id <= after || rows[i].id > upto ||
-		    !is_wanted(want, n, rows[i].channel))
+		if (rows[i].id == 0 || rows[i].expired || rows[i].id <= after ||
+		    rows[i].id > upto || !is_wanted(want, n, rows[i].channel))
 			continue;
 		right = right && j < got.n && got.id[j] == rows[i].id;
 		j++;
 	}
 	return right && finished && j == got.n && !got.wrong &&
-	    (at == upto || after >= upto || n == 0);
+	       (at == upto || after >= upto || n == 0);
 }
 
 static const struct want wants[][8] = {
@@ -177,8 +180,8 @@ test_against_filter(void)
 		for (int t = 0; t < 12; t++) {
 			int64_t after = dice(ROWS), upto = dice(ROWS + 50);
 
-			wrong += !compare(
-			    wants[i], n, after, upto, t % 3 == 0 ? 0 : dice(50));
+			wrong += !compare(wants[i], n, after, upto,
+			    t % 3 == 0 ? 0 : dice(50));
 		}
 		is_int(wrong, 0, "backlog and filter agree, wants %zu", i);
 	}
@@ -240,10 +243,9 @@ test_last(void)
 
 			wrong += interest_resolve(&db, wants[i], n, &cursor,
 				     newest, &after, &reset) != DB_OK ||
-			    reset ||
-			    after !=
-				before_last(
-				    wants[i], n, counts[c / 2], newest);
+				 reset ||
+				 after != before_last(wants[i], n,
+					      counts[c / 2], newest);
 		}
 		is_int(wrong, 0, "-N, wants %zu", i);
 	}
@@ -281,8 +283,8 @@ test_resolve(void)
 	for (int i = 0; i < 5; i++)
 		foreign_run(db.handle,
 		    "INSERT INTO changes (channel) VALUES ('fresh')");
-	foreign_run(
-	    db.handle, "DELETE FROM changes WHERE id = %lld", (long long)mark);
+	foreign_run(db.handle, "DELETE FROM changes WHERE id = %lld",
+	    (long long)mark);
 	first = mark;
 	if (db_head(&db, &newest) != DB_OK)
 		bail("%s", db.error);
@@ -291,8 +293,8 @@ test_resolve(void)
 			.id = first + atoi(table[i].cursor) };
 		snprintf(cursor.epoch, sizeof(cursor.epoch), "%s",
 		    i % 2 == 0 ? "" : db.epoch);
-		is_int(interest_resolve(&db, table[i].want, table[i].n,
-			   &cursor, newest, &after, &reset),
+		is_int(interest_resolve(&db, table[i].want, table[i].n, &cursor,
+			   newest, &after, &reset),
 		    DB_OK, "resolve, row %zu", i);
 		is_int(after - first, table[i].after, "its place");
 		ok(reset == table[i].reset, "its reset, row %zu", i);
@@ -318,19 +320,20 @@ test_resolve(void)
 static void
 test_last_characters(void)
 {
-	static const char name[] = "q\xf4\x8f\xbf\xbf" "z";
+	static const char name[] = "q\xf4\x8f\xbf\xbf"
+				   "z";
 	static const struct want want[] = { W("q", true) };
 	struct cursor cursor = { .kind = CURSOR_LAST, .id = 1 };
 	int64_t id, after, mark;
 	bool reset;
 
-	foreign_run(
-	    db.handle, "INSERT INTO changes (channel) VALUES (%Q)", name);
+	foreign_run(db.handle, "INSERT INTO changes (channel) VALUES (%Q)",
+	    name);
 	id = sqlite3_last_insert_rowid(db.handle);
 	interest_resolve(&db, want, 1, &cursor, id, &after, &reset);
 	is_int(after, id - 1, "-1 of a prefix sees a channel behind U+10FFFF");
-	foreign_run(
-	    db.handle, "DELETE FROM changes WHERE id = %lld", (long long)id);
+	foreign_run(db.handle, "DELETE FROM changes WHERE id = %lld",
+	    (long long)id);
 	change_watermark(&db, "q", 1, true, &mark);
 	is_int(mark, id, "and so does its watermark");
 }

@@ -59,7 +59,8 @@ test_round_trip(void)
 		{ B("two\nlines"), false, "two\nlines",
 		    "\"channel\":\"a\",\"event\":null,"
 		    "\"data\":\"two\\nlines\"" },
-		{ B("\x00\xff"), true, "data:application/octet-stream;base64,AP8=",
+		{ B("\x00\xff"), true,
+		    "data:application/octet-stream;base64,AP8=",
 		    "\"channel\":\"a\",\"event\":null,\"data\":"
 		    "\"data:application/octet-stream;base64,AP8=\"" },
 		{ B(""), true, "data:application/octet-stream;base64,",
@@ -133,8 +134,9 @@ test_all_columns(void)
 	change_read_key(&ch, stmt);
 	change_read_rest(&ch, stmt);
 	change_add_json(&out, &ch, "ep");
-	ok(strstr(out.p, "\"channel\":\"c\\\"h\",\"event\":\"e\\u003cv\\u003e\","
-			 "\"data\":\"data:image/png;base64,iVBORw==\"") != NULL,
+	ok(strstr(out.p,
+	       "\"channel\":\"c\\\"h\",\"event\":\"e\\u003cv\\u003e\","
+	       "\"data\":\"data:image/png;base64,iVBORw==\"") != NULL,
 	    "in JSON");
 	ok(strstr(out.p, "\"content_type\":\"image/png\"}") != NULL,
 	    "and its type");
@@ -170,8 +172,8 @@ test_numbers(void)
 		foreign_run(db.handle,
 		    "INSERT INTO changes (channel, data) VALUES ('n', %s)",
 		    rows[i].sql);
-		sqlite3_bind_int64(
-		    stmt, 1, sqlite3_last_insert_rowid(db.handle));
+		sqlite3_bind_int64(stmt, 1,
+		    sqlite3_last_insert_rowid(db.handle));
 		sqlite3_step(stmt);
 		change_read_key(&ch, stmt);
 		change_read_rest(&ch, stmt);
@@ -197,8 +199,8 @@ test_dedup(void)
 	ok(!again, "is new");
 	is_int(publish(&msg, &id, &again), DB_OK, "the same again");
 	ok(again && id == first, "is the first one");
-	count = foreign_int(
-	    db.handle, "SELECT count(*) FROM changes WHERE channel = 'd'");
+	count = foreign_int(db.handle,
+	    "SELECT count(*) FROM changes WHERE channel = 'd'");
 	is_int(count, 1, "one row");
 	msg.data = "else";
 	is_int(publish(&msg, &id, &again), DB_REFUSED, "other data");

@@ -26,9 +26,8 @@ def main(t):
             late.append(site.stream(path, {'Last-Event-ID': start}))
             bodies = []
             for s in live + late:
-                buf = s.wait('the end of ' + program)
-                wait_for(lambda: s.buf.endswith(b'\n\n' if program == 'sse' else b'</script>\n')
-                         or s.read_some(0.1), 10)
+                s.wait('\n\n' if program == 'sse' else ')</script>\n', 10,
+                       behind='the end of ' + program)
                 bodies.append(s.buf.split(mark, 1)[1])
                 s.close()
             t.equal(len(set(bodies)), 1, program + ': nine clients, one text')

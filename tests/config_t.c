@@ -10,7 +10,7 @@
 #include "tests/tap/tap.h"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))
-#define REFUSED	 -1
+#define REFUSED  -1
 
 static const struct {
 	const char *text; /* as in the file */
@@ -101,7 +101,8 @@ static const struct {
 	const char *text;     /* the file */
 	const char *words[3]; /* in the sentence, NULL = no more */
 } refused[] = {
-	{ "[tidings]\nheartbeet = 1s\n", { "line 2", "heartbeet", "[tidings]" } },
+	{ "[tidings]\nheartbeet = 1s\n",
+	    { "line 2", "heartbeet", "[tidings]" } },
 	{ "[tidings]\n\n# a comment\nwait = 1s\n", { "line 4", "wait" } },
 	{ "[longpoll]\nheartbeat = 1s\n", { "line 2", "[longpoll]" } },
 	{ "heartbeat = 1s\n", { "line 1", "heartbeat" } },
@@ -208,9 +209,8 @@ test_indented(void)
 	struct config config;
 	char error[300];
 
-	if (load(&config,
-		"[tidings]\n  database = /a\n  heartbeat = 3s\n", error,
-		sizeof(error)) == -1) {
+	if (load(&config, "[tidings]\n  database = /a\n  heartbeat = 3s\n",
+		error, sizeof(error)) == -1) {
 		ok(strstr(error, "line 3") != NULL, "refused with its line");
 		return;
 	}

@@ -8,7 +8,7 @@
 #include "tests/tap/tap.h"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))
-#define REFUSED	 -1
+#define REFUSED  -1
 
 struct row {
 	const char *text;  /* what a client sends */

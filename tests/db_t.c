@@ -98,8 +98,7 @@ test_open(void)
 
 	create(path);
 	is_int(db_open(&db, path, DB_READER, 100), DB_OK, "a reader");
-	is_int(foreign_int(db.handle, "PRAGMA query_only"), 1,
-	    "can't write");
+	is_int(foreign_int(db.handle, "PRAGMA query_only"), 1, "can't write");
 	is_int(foreign_run(db.handle,
 		   "INSERT INTO changes (channel) VALUES ('a')"),
 	    SQLITE_READONLY, "not even by hand");
@@ -132,8 +131,7 @@ refuse_file(const char *what, const char *path, enum db_status want)
 	bool made;
 
 	stat(path, &before);
-	is_int(db_open(&db, path, DB_READER, 100), want, "%s is refused",
-	    what);
+	is_int(db_open(&db, path, DB_READER, 100), want, "%s is refused", what);
 	ok(db.handle == NULL && db.error[0] != '\0', "with a sentence");
 	is_int(db_create(&db, path, 0600, &made), want, "and not taken over");
 	stat(path, &after);
@@ -211,11 +209,12 @@ static void
 test_migrations(void)
 {
 	static const char *const steps[] = { "this step is never looked at",
-		"CREATE TABLE two (x); INSERT INTO two VALUES (2);",
+		"CREATE TABLE two (x); INSERT INTO two VALUES (2); "
+		"PRAGMA user_version = 2;",
 		"CREATE TABLE three (x); INSERT INTO three VALUES (3); "
-		"INSERT INTO nosuch VALUES (1);" };
+		"PRAGMA user_version = 3; INSERT INTO nosuch VALUES (1);" };
 	static const char *const mended[] = { "", "",
-		"CREATE TABLE three (x);" };
+		"CREATE TABLE three (x); PRAGMA user_version = 3;" };
 	const char *path = scratch("migrate.db");
 	struct db db = { 0 };
 
@@ -319,7 +318,8 @@ test_identity(void)
 	db_close(&db);
 }
 
-/* A -wal that a replaced file left behind must not be applied to the new one. */
+/* A -wal that a replaced file left behind must not be applied to the new one.
+ */
 static void
 test_stale_wal(void)
 {
@@ -392,8 +392,7 @@ static const struct {
 	{ "(channel, content_type) VALUES ('a', 'image/png')", NULL },
 	{ "(channel, content_type) VALUES ('a', '')", "content_type" },
 	{ "(channel, content_type) VALUES ('a', char(10))", "content_type" },
-	{ "(channel, content_type) VALUES ('a', '\xc3\xa9')",
-	    "content_type" },
+	{ "(channel, content_type) VALUES ('a', '\xc3\xa9')", "content_type" },
 	{ "(channel, created_ms) VALUES ('a', 'now')", "created_ms" },
 	{ "(channel, created_ms) VALUES ('a', 5)", NULL },
 	{ "(channel, expires_ms) VALUES ('a', 5)", NULL },
@@ -418,8 +417,8 @@ test_schema(void)
 	create(path);
 	handle = foreign_open(path);
 	for (size_t i = 0; i < N(inserts); i++) {
-		int rc = foreign_run(
-		    handle, "INSERT INTO changes %s", inserts[i].sql);
+		int rc = foreign_run(handle, "INSERT INTO changes %s",
+		    inserts[i].sql);
 
 		if (inserts[i].word == NULL) {
 			if (!is_int(rc, 0, "INSERT, row %zu", i))
@@ -487,8 +486,8 @@ test_names_agree(void)
 			    (int)(0x80 | (c >> 12 & 63)),
 			    (int)(0x80 | (c >> 6 & 63)),
 			    (int)(0x80 | (c & 63)));
-		sqlite3_bind_text(
-		    stmt, 1, name.p, (int)name.len, SQLITE_TRANSIENT);
+		sqlite3_bind_text(stmt, 1, name.p, (int)name.len,
+		    SQLITE_TRANSIENT);
 		taken = sqlite3_step(stmt) == SQLITE_DONE;
 		sqlite3_reset(stmt);
 		if (taken != name_valid(name.p, name.len)) {

@@ -15,7 +15,7 @@
 #define N(table)   (sizeof(table) / sizeof((table)[0]))
 #define B(literal) literal, sizeof(literal) - 1
 #define RESPONDER  "\0\1\0\0\0\0\0\0"
-#define KEEP	   "\0\1\1\0\0\0\0\0"
+#define KEEP       "\0\1\1\0\0\0\0\0"
 #define AUTHORIZER "\0\2\0\0\0\0\0\0"
 
 /* One record with padding; its pieces are put together by hand. */
@@ -50,8 +50,8 @@ static const struct script scripts[] = {
 	{ .what = "padding everywhere, params and body in pieces",
 	    .rec = { { 1, 7, B(KEEP), 8 }, { 4, 7, B("\1"), 7 },
 		{ 4, 7, B("\1a"), 255 }, { 4, 7, B("b"), 1 },
-		{ 4, 7, B(""), 3 }, { 5, 7, B("hel"), 5 },
-		{ 5, 7, B("lo"), 6 }, { 5, 7, B(""), 8 } },
+		{ 4, 7, B(""), 3 }, { 5, 7, B("hel"), 5 }, { 5, 7, B("lo"), 6 },
+		{ 5, 7, B(""), 8 } },
 	    .want = FCGI_EV_REQUEST,
 	    .params = "\1\1ab",
 	    .params_len = 4,
@@ -101,8 +101,7 @@ static const struct script scripts[] = {
 	    .rec = { { 1, 1, B(RESPONDER), 0 }, { 1, 2, B(RESPONDER), 0 },
 		{ 4, 2, B("\1\1xy"), 0 }, { 5, 2, B("no"), 0 },
 		{ 4, 1, B("\1\1ab"), 0 }, { 4, 1, B(""), 0 },
-		{ 5, 2, B(""), 0 }, { 5, 1, B("yes"), 0 },
-		{ 5, 1, B(""), 0 } },
+		{ 5, 2, B(""), 0 }, { 5, 1, B("yes"), 0 }, { 5, 1, B(""), 0 } },
 	    .want = FCGI_EV_REQUEST,
 	    .params = "\1\1ab",
 	    .params_len = 4,
@@ -110,9 +109,8 @@ static const struct script scripts[] = {
 	    .reply = "\1\3\0\2\0\10\0\0\0\0\0\0\1\0\0\0",
 	    .reply_len = 16 },
 	{ .what = "FCGI_GET_VALUES",
-	    .rec = { { 9, 0,
-			 B("\17\0FCGI_MPXS_CONNS\1\0X\16\0FCGI_MAX_CONNS"),
-			 4 } },
+	    .rec = { { 9, 0, B("\17\0FCGI_MPXS_CONNS\1\0X\16\0FCGI_MAX_CONNS"),
+		4 } },
 	    .want = FCGI_EV_MORE,
 	    .reply = "\1\12\0\0\0\47\0\0\17\1FCGI_MPXS_CONNS0"
 		     "\16\5FCGI_MAX_CONNS65535",
@@ -180,8 +178,8 @@ add_record(struct str *out, const struct record *r)
 {
 	unsigned char header[FCGI_HEADER_LEN];
 
-	fcgi_put_header(
-	    header, (enum fcgi_type)r->type, (uint16_t)r->id, r->len);
+	fcgi_put_header(header, (enum fcgi_type)r->type, (uint16_t)r->id,
+	    r->len);
 	header[6] = (unsigned char)r->padding;
 	str_add(out, header, sizeof(header));
 	str_add(out, r->content, r->len);
@@ -198,8 +196,8 @@ read_all(struct fcgi_in *in, const struct str *bytes, size_t step, size_t *at)
 	for (*at = 0; *at < bytes->len && event == FCGI_EV_MORE;) {
 		size_t left = bytes->len - *at, used;
 
-		event = fcgi_read(
-		    in, bytes->p + *at, left < step ? left : step, &used);
+		event = fcgi_read(in, bytes->p + *at, left < step ? left : step,
+		    &used);
 		*at += used;
 	}
 	return event;
@@ -226,8 +224,8 @@ run_script(const struct script *s, size_t step)
 	if (s->want == FCGI_EV_REQUEST)
 		is_int(at < bytes.len, s->left_over, "what is left");
 	fcgi_next(&in);
-	ok(in.id == 0 && in.params.p == NULL && in.body.p == NULL &&
-		!in.keep && !in.params_done,
+	ok(in.id == 0 && in.params.p == NULL && in.body.p == NULL && !in.keep &&
+		!in.params_done,
 	    "nothing of it survives");
 	str_free(&in.reply);
 	str_free(&bytes);
@@ -319,8 +317,8 @@ test_version(void)
 		unsigned char b = (unsigned char)v;
 		size_t used;
 
-		bad += (fcgi_read(&in, &b, 1, &used) == FCGI_EV_BAD) !=
-		    (v != 1);
+		bad +=
+		    (fcgi_read(&in, &b, 1, &used) == FCGI_EV_BAD) != (v != 1);
 	}
 	is_int(bad, 0, "only version 1 is spoken");
 }
@@ -369,8 +367,8 @@ test_pairs(void)
 		int got;
 
 		memcpy(copy, rows[i].bytes, rows[i].len);
-		got = fcgi_pair(
-		    &p, &left, &name, &name_len, &value, &value_len);
+		got =
+		    fcgi_pair(&p, &left, &name, &name_len, &value, &value_len);
 		is_int(got, rows[i].want, "fcgi_pair, row %zu", i);
 		if (got == 1 && rows[i].want == 1)
 			ok(name_len == rows[i].name_len &&
@@ -409,7 +407,7 @@ test_pair_lengths(void)
 		left = s.len;
 		wrong += fcgi_pair(&p, &left, &name, &name_len, &value,
 			     &value_len) != 1 ||
-		    name_len != n || value_len != 1 || left != 0;
+			 name_len != n || value_len != 1 || left != 0;
 		str_free(&s);
 	}
 	is_int((long long)wrong, 0, "names of 0 to 100000 bytes, both forms");

@@ -23,6 +23,9 @@ class SmallSite(Site):
         shutil.chown(self.data_dir, 'www-data', 'www-data')
         super().write_conf()
 
+    def close(self):
+        self.stop()
+
     def stop(self):
         # Not the folder, while it is mounted.
         keep, os.environ['TIDINGS_KEEP'] = os.environ.get('TIDINGS_KEEP'), '1'
@@ -47,11 +50,11 @@ def main(tap):
         skip_all('needs root, to mount a small tmpfs')
     site = SmallSite({'tidings': {'heartbeat': '200ms'}, 'retention': {'every': '300ms'}})
     try:
-        site.__enter__()
+        site.start()
     except subprocess.CalledProcessError as e:
         site.stop()
         skip_all('needs mount of tmpfs: %s' % e.stderr.decode().strip())
-    with site:
+    with contextlib.closing(site):
         pids = {p: site.pid(p) for p in PROGRAMS + ('wsd',)}
         follower = SseFollower(site)
         stream = RawStream(site.port, '/push/sse?channel=b').read_head()

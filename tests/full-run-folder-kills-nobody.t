@@ -21,6 +21,9 @@ class SmallSite(Site):
         shutil.chown(self.run_dir, 'www-data', 'www-data')
         super().write_conf()
 
+    def close(self):
+        self.stop()
+
     def stop(self):
         keep, os.environ['TIDINGS_KEEP'] = os.environ.get('TIDINGS_KEEP'), '1'
         super().stop()
@@ -44,11 +47,11 @@ def main(tap):
         skip_all('needs root, to mount a small tmpfs')
     site = SmallSite()
     try:
-        site.__enter__()
+        site.start()
     except subprocess.CalledProcessError as e:
         site.stop()
         skip_all('needs mount of tmpfs: %s' % e.stderr.decode().strip())
-    with site:
+    with contextlib.closing(site):
         pids = {p: site.pid(p) for p in ('sse', 'publish', 'poll')}
         fill(os.path.join(site.run_dir, 'ballast'))
         streams = []

@@ -12,9 +12,9 @@
 #include "tests/tap/tap.h"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))
-#define KEY	 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-#define REST                                                              \
-	"Upgrade: websocket\r\nConnection: Upgrade\r\n" KEY               \
+#define KEY      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+#define REST                                                                   \
+	"Upgrade: websocket\r\nConnection: Upgrade\r\n" KEY                    \
 	"Sec-WebSocket-Version: 13\r\n"
 #define HEAD "GET /push/ws?channel=a HTTP/1.1\r\nHost: example.org\r\n"
 
@@ -31,8 +31,8 @@ read_all(struct handshake *hs, const char *text, size_t len, size_t step,
 	for (*used = 0; *used < len && event == HANDSHAKE_MORE; *used += n) {
 		size_t left = len - *used;
 
-		event = handshake_read(
-		    hs, text + *used, left < step ? left : step, &n);
+		event = handshake_read(hs, text + *used,
+		    left < step ? left : step, &n);
 	}
 	return event;
 }
@@ -51,8 +51,7 @@ static const struct {
 	{ "lists over two lines",
 	    "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n"
 	    "Upgrade: websocket\r\nConnection: keep-alive\r\n"
-	    "Connection: upgrade\r\n" KEY
-	    "Sec-WebSocket-Version: 13\r\n\r\n",
+	    "Connection: upgrade\r\n" KEY "Sec-WebSocket-Version: 13\r\n\r\n",
 	    0 },
 	{ "POST", "POST / HTTP/1.1\r\nHost: a\r\n" REST "\r\n", 405 },
 	{ "HEAD", "HEAD / HTTP/1.1\r\nHost: a\r\n" REST "\r\n", 405 },
@@ -116,8 +115,7 @@ test_checks(size_t step)
 			    "and all of it is used");
 			handshake_fill(hs, &req, &config, "127.0.0.1");
 			is_int(handshake_check(&req, accept, &why),
-			    checks[i].status, "%s: its status",
-			    checks[i].what);
+			    checks[i].status, "%s: its status", checks[i].what);
 			if (checks[i].status == 0)
 				is_str(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
 				    "the accept value");
@@ -141,14 +139,14 @@ static const struct {
 	{ "an unknown method", "FROB / HTTP/1.1\r\n\r\n", HANDSHAKE_BAD },
 	{ "no version", "GET /\r\n\r\n", HANDSHAKE_DONE },
 	{ "another protocol", "GET / RTSP/1.0\r\n\r\n", HANDSHAKE_BAD },
-	{ "a control byte in a name",
-	    "GET / HTTP/1.1\r\nHo\x01st: a\r\n\r\n", HANDSHAKE_BAD },
+	{ "a control byte in a name", "GET / HTTP/1.1\r\nHo\x01st: a\r\n\r\n",
+	    HANDSHAKE_BAD },
 	{ "a gap in a name", "GET / HTTP/1.1\r\nHo st: a\r\n\r\n",
 	    HANDSHAKE_BAD },
 	{ "a line without a colon", "GET / HTTP/1.1\r\nHost\r\n\r\n",
 	    HANDSHAKE_BAD },
-	{ "a control byte in a value",
-	    "GET / HTTP/1.1\r\nHost: a\x01\r\n\r\n", HANDSHAKE_BAD },
+	{ "a control byte in a value", "GET / HTTP/1.1\r\nHost: a\x01\r\n\r\n",
+	    HANDSHAKE_BAD },
 	{ "two lengths",
 	    "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n"
 	    "\r\n",
@@ -201,8 +199,8 @@ test_limits(size_t step)
 	hs = handshake_new();
 	text.len -= 4;
 	str_addz(&text, "x\r\n\r\n");
-	is_int(read_all(hs, text.p, text.len, step, &used),
-	    HANDSHAKE_TOO_LONG, "one of 16385");
+	is_int(read_all(hs, text.p, text.len, step, &used), HANDSHAKE_TOO_LONG,
+	    "one of 16385");
 	handshake_free(hs);
 	str_clear(&text);
 	str_addz(&text, HEAD);
@@ -216,16 +214,16 @@ test_limits(size_t step)
 	text.len -= 2;
 	str_addz(&text, "X-100: 1\r\n\r\n");
 	hs = handshake_new();
-	is_int(read_all(hs, text.p, text.len, step, &used),
-	    HANDSHAKE_TOO_LONG, "101 headers");
+	is_int(read_all(hs, text.p, text.len, step, &used), HANDSHAKE_TOO_LONG,
+	    "101 headers");
 	handshake_free(hs);
 	str_clear(&text);
 	str_addz(&text, "GET /");
 	while (text.len < 20000)
 		str_addz(&text, "x");
 	hs = handshake_new();
-	is_int(read_all(hs, text.p, text.len, step, &used),
-	    HANDSHAKE_TOO_LONG, "a long line");
+	is_int(read_all(hs, text.p, text.len, step, &used), HANDSHAKE_TOO_LONG,
+	    "a long line");
 	handshake_free(hs);
 	str_free(&text);
 }
@@ -242,10 +240,10 @@ static const struct {
 	{ "X-Forwarded-For: 5.6.7.8\r\n", "unix", "REMOTE_ADDR", "5.6.7.8" },
 	{ "X-Forwarded-For: 5.6.7.8\r\n", "10.1.1.1", "REMOTE_ADDR",
 	    "10.1.1.1" },
-	{ "X-Forwarded-For: 127.0.0.1, 5.6.7.8\r\n", "127.0.0.1",
-	    "REMOTE_ADDR", "5.6.7.8" },
-	{ "X-Forwarded-For: 5.6.7.8, 127.0.0.1\r\n", "127.0.0.1",
-	    "REMOTE_ADDR", "5.6.7.8" },
+	{ "X-Forwarded-For: 127.0.0.1, 5.6.7.8\r\n", "127.0.0.1", "REMOTE_ADDR",
+	    "5.6.7.8" },
+	{ "X-Forwarded-For: 5.6.7.8, 127.0.0.1\r\n", "127.0.0.1", "REMOTE_ADDR",
+	    "5.6.7.8" },
 	{ "X-Forwarded-For: 9.9.9.9, 5.6.7.8,::1\r\n", "::1", "REMOTE_ADDR",
 	    "5.6.7.8" },
 	{ "X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-For: 5.6.7.8\r\n",
@@ -258,14 +256,14 @@ static const struct {
 	{ "X-Forwarded-For: ,\r\n", "127.0.0.1", "REMOTE_ADDR", "127.0.0.1" },
 	{ "X-Forwarded-For: , 127.0.0.1\r\n", "127.0.0.1", "REMOTE_ADDR",
 	    "127.0.0.1" },
-	{ "X-Forwarded-For:\r\nX-Forwarded-For:  127.0.0.1 \r\n",
-	    "127.0.0.1", "REMOTE_ADDR", "127.0.0.1" },
+	{ "X-Forwarded-For:\r\nX-Forwarded-For:  127.0.0.1 \r\n", "127.0.0.1",
+	    "REMOTE_ADDR", "127.0.0.1" },
 	{ "X-Forwarded-For:\r\n  127.0.0.1\r\n", "127.0.0.1", "REMOTE_ADDR",
 	    "127.0.0.1" },
 	{ "X_Forwarded_For: 5.6.7.8\r\n", "127.0.0.1", "REMOTE_ADDR",
 	    "127.0.0.1" },
-	{ "X_Forwarded_For: 5.6.7.8\r\n", "127.0.0.1",
-	    "HTTP_X_FORWARDED_FOR", "" },
+	{ "X_Forwarded_For: 5.6.7.8\r\n", "127.0.0.1", "HTTP_X_FORWARDED_FOR",
+	    "" },
 	{ "Or_igin: x\r\nOrigin: https://a\r\n", "127.0.0.1", "HTTP_ORIGIN",
 	    "https://a" },
 	{ "", "127.0.0.1", "HTTP_HOST", "example.org" },
@@ -273,8 +271,8 @@ static const struct {
 	    "a.example" },
 	{ "X-Forwarded-Host: a.example\r\n", "10.1.1.1", "HTTP_HOST",
 	    "example.org" },
-	{ "X-Forwarded-Host: evil.example, a.example\r\n", "unix",
-	    "HTTP_HOST", "a.example" },
+	{ "X-Forwarded-Host: evil.example, a.example\r\n", "unix", "HTTP_HOST",
+	    "a.example" },
 	{ "X-Forwarded-Host:\r\n", "127.0.0.1", "HTTP_HOST", "example.org" },
 	{ "", "127.0.0.1", "REQUEST_METHOD", "GET" },
 	{ "", "127.0.0.1", "SERVER_PROTOCOL", "HTTP/1.1" },
@@ -318,11 +316,11 @@ test_tokens(void)
 	static const struct {
 		const char *list, *token;
 		bool has;
-	} rows[] = { { "", "a", false }, { "a", "a", true },
-		{ "A", "a", true }, { "b, a", "a", true },
-		{ "b,a", "a", true }, { "b\ta ,c", "a", true },
-		{ ", ,a", "a", true }, { "ab", "a", false },
-		{ "a-b", "a", false }, { "b", "a", false },
+	} rows[] = { { "", "a", false }, { "a", "a", true }, { "A", "a", true },
+		{ "b, a", "a", true }, { "b,a", "a", true },
+		{ "b\ta ,c", "a", true }, { ", ,a", "a", true },
+		{ "ab", "a", false }, { "a-b", "a", false },
+		{ "b", "a", false },
 		{ "tidings.json, x", "tidings.json", true },
 		{ "tidings.jsonx", "tidings.json", false },
 		{ "keep-alive, Upgrade", "upgrade", true } };

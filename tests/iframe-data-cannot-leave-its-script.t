@@ -53,8 +53,7 @@ def main(t):
         site.publish_sql('c', 'the end')
         s = site.stream('/push/iframe?prefix=c&since=0')
         s.wait('"the end"')
-        wait_for(lambda: s.buf.endswith(b'</script>\n') or s.read_some(0.1), 10)
-        body = s.buf.decode()
+        body = s.wait(')</script>\n', 10, behind='"the end"').decode()
         s.close()
         t.ok(s.headers['Content-Type'].lower() == 'text/html; charset=utf-8', 'HTML in UTF-8',
              s.headers)

@@ -1,1 +1,300 @@
 # SPDX-License-Identifier: MIT
+# Unit tests in C, whole-system tests in Python and shell, and the fuzz targets.
+# All speak TAP; "make check -j2" runs them in parallel.
+
+TEST_EXTENSIONS = .t
+T_LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) \
+	$(top_srcdir)/build-aux/tap-driver.sh
+# The source may be read-only and elsewhere, the programs are in the build.
+AM_TESTS_ENVIRONMENT = \
+	TIDINGS_BUILD='$(abs_builddir)'; export TIDINGS_BUILD; \
+	TIDINGS_SOURCE='$(abs_srcdir)'; export TIDINGS_SOURCE; \
+	PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE;
+
+check_LIBRARIES += %D%/tap/libtap.a
+%C%_tap_libtap_a_SOURCES = \
+	%D%/tap/foreign.c \
+	%D%/tap/foreign.h \
+	%D%/tap/tap.c \
+	%D%/tap/tap.h
+
+# Programs of NAME_t.c.
+C_TESTS = \
+	%D%/backlog.t \
+	%D%/board.t \
+	%D%/change.t \
+	%D%/config.t \
+	%D%/cursor.t \
+	%D%/db.t \
+	%D%/fcgi.t \
+	%D%/fuzz/replay.t \
+	%D%/handshake.t \
+	%D%/hub.t \
+	%D%/log.t \
+	%D%/prune.t \
+	%D%/publish.t \
+	%D%/sink.t \
+	%D%/str.t \
+	%D%/wsframe.t
+check_PROGRAMS += $(C_TESTS)
+UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
+
+%C%_backlog_t_SOURCES = %D%/backlog_t.c
+%C%_backlog_t_LDADD = $(UNIT_LIBS)
+%C%_board_t_SOURCES = %D%/board_t.c
+%C%_board_t_LDADD = $(UNIT_LIBS)
+%C%_change_t_SOURCES = %D%/change_t.c
+%C%_change_t_LDADD = $(UNIT_LIBS)
+%C%_config_t_SOURCES = %D%/config_t.c
+%C%_config_t_LDADD = $(UNIT_LIBS)
+%C%_cursor_t_SOURCES = %D%/cursor_t.c
+%C%_cursor_t_LDADD = $(UNIT_LIBS)
+%C%_db_t_SOURCES = %D%/db_t.c
+%C%_db_t_LDADD = $(UNIT_LIBS)
+%C%_fcgi_t_SOURCES = %D%/fcgi_t.c
+%C%_fcgi_t_LDADD = $(UNIT_LIBS)
+%C%_handshake_t_SOURCES = %D%/handshake_t.c daemon/handshake.c
+%C%_handshake_t_LDADD = $(UNIT_LIBS) $(HTTP_PARSER_LIBS)
+%C%_hub_t_SOURCES = %D%/hub_t.c
+%C%_hub_t_LDADD = $(UNIT_LIBS)
+%C%_log_t_SOURCES = %D%/log_t.c
+%C%_log_t_LDADD = $(UNIT_LIBS)
+%C%_prune_t_SOURCES = %D%/prune_t.c
+%C%_prune_t_LDADD = $(UNIT_LIBS)
+%C%_publish_t_SOURCES = %D%/publish_t.c
+%C%_publish_t_LDADD = $(UNIT_LIBS)
+%C%_sink_t_SOURCES = %D%/sink_t.c
+%C%_sink_t_LDADD = $(UNIT_LIBS)
+%C%_str_t_SOURCES = %D%/str_t.c
+%C%_str_t_LDADD = $(UNIT_LIBS)
+%C%_wsframe_t_SOURCES = %D%/wsframe_t.c
+%C%_wsframe_t_LDADD = $(UNIT_LIBS)
+
+%C%_fuzz_replay_t_SOURCES = \
+	%D%/fuzz/fuzz.h \
+	%D%/fuzz/fuzz-config.c \
+	%D%/fuzz/fuzz-cursor.c \
+	%D%/fuzz/fuzz-fcgi.c \
+	%D%/fuzz/fuzz-handshake.c \
+	%D%/fuzz/fuzz-json.c \
+	%D%/fuzz/fuzz-query.c \
+	%D%/fuzz/fuzz-wsframe.c \
+	%D%/fuzz/replay_t.c \
+	daemon/handshake.c
+%C%_fuzz_replay_t_LDADD = $(UNIT_LIBS) $(HTTP_PARSER_LIBS)
+
+# What the shell finds by "ls tests/*.t".
+dist_check_SCRIPTS += \
+	%D%/a-channel-tells-what-it-holds-and-can-be-emptied.t \
+	%D%/a-cursor-moves-through-all-transports.t \
+	%D%/a-large-backlog-comes-without-waiting.t \
+	%D%/a-loss-is-told-by-a-reset-on-every-transport.t \
+	%D%/a-restore-while-nothing-runs-is-noticed.t \
+	%D%/a-trigger-on-an-application-table-publishes.t \
+	%D%/an-application-with-its-own-file-publishes-by-attach.t \
+	%D%/an-expired-message-is-not-delivered.t \
+	%D%/an-idempotency-key-makes-publishing-twice-one-message.t \
+	%D%/bad-starts-are-refused-with-a-sentence.t \
+	%D%/broken-fastcgi-peers-harm-nobody.t \
+	%D%/broken-websocket-peers-harm-nobody.t \
+	%D%/busy-database-delays-publish-alone.t \
+	%D%/channels-are-named-in-every-way-and-no-character-is-magic.t \
+	%D%/checkpoints-and-vacuum-do-not-deafen.t \
+	%D%/clients-of-one-channel-get-the-same-bytes.t \
+	%D%/command-line-publishes-prunes-and-checks.t \
+	%D%/commit-reaches-sse-within-milliseconds.t \
+	%D%/compression-does-not-hold-streams-back.t \
+	%D%/connections-to-a-program-are-used-again.t \
+	%D%/corrupt-database-is-refused.t \
+	%D%/cors-follows-the-list-of-origins.t \
+	%D%/cursors-are-read-in-every-form-and-place.t \
+	%D%/errors-are-problems-in-json-in-every-program.t \
+	%D%/every-commit-wakes-subscribers.t \
+	%D%/every-program-answers-as-plain-cgi.t \
+	%D%/feeders.t \
+	%D%/full-disk-refuses-publish-alone.t \
+	%D%/full-run-folder-kills-nobody.t \
+	%D%/held-streams-end-by-themselves-after-a-random-life.t \
+	%D%/http2-does-not-hold-streams-back.t \
+	%D%/iframe-callback-names-are-checked.t \
+	%D%/iframe-data-cannot-leave-its-script.t \
+	%D%/killed-program-is-noticed-at-once.t \
+	%D%/killed-programs-lose-nothing.t \
+	%D%/killed-supervisor-takes-its-programs-along.t \
+	%D%/locked-database-delays-the-start.t \
+	%D%/longpoll-answers-empty-or-304-after-wait-seconds.t \
+	%D%/longpoll-holds-until-a-message-comes.t \
+	%D%/manuals-match-the-programs.t \
+	%D%/messages-arrive-exactly-as-published-on-every-transport.t \
+	%D%/missing-database-comes-back.t \
+	%D%/out-of-descriptors-recovers.t \
+	%D%/page-clock-iframe.t \
+	%D%/page-clock-longpoll.t \
+	%D%/page-clock-poll.t \
+	%D%/page-clock-sse.t \
+	%D%/page-clock-ws.t \
+	%D%/page-home.t \
+	%D%/page-layout.t \
+	%D%/page-monitor.t \
+	%D%/poll-answers-304-only-to-if-none-match.t \
+	%D%/poll-answers-what-came-since-the-cursor.t \
+	%D%/polling-pages-through-a-backlog-without-loss.t \
+	%D%/program-that-keeps-dying-is-started-slowly.t \
+	%D%/pruning-resets-exactly-those-who-missed.t \
+	%D%/publish-commits-a-batch-whole-or-not-at-all.t \
+	%D%/publish-needs-a-key-of-the-configuration.t \
+	%D%/publish-refuses-with-a-reason.t \
+	%D%/publish-takes-a-raw-body-and-keeps-its-type.t \
+	%D%/publish-takes-form-fields.t \
+	%D%/quickstart-starts-and-stops-the-demo.t \
+	%D%/readme-commands-work.t \
+	%D%/replaced-folder-does-not-deafen.t \
+	%D%/restarted-httpd-loses-nothing.t \
+	%D%/restored-backup-resets-clients.t \
+	%D%/restored-in-place-resets-clients.t \
+	%D%/retention-prunes-by-count-age-and-size.t \
+	%D%/slow-bodies-and-quick-connects-delay-nobody.t \
+	%D%/source-keeps-the-rules.t \
+	%D%/sql-publishing-is-part-of-the-writers-transaction.t \
+	%D%/sse-begins-with-comment-retry-and-cursor.t \
+	%D%/sse-event-names-arrive-as-published.t \
+	%D%/sse-resumes-without-gap-or-duplicate-in-a-storm.t \
+	%D%/stalled-reader-is-cut.t \
+	%D%/status-is-a-page-json-and-metrics.t \
+	%D%/stop-ends-every-stream.t \
+	%D%/streams-beat-while-nothing-happens.t \
+	%D%/the-schema-refuses-what-could-not-be-sent.t \
+	%D%/too-many-clients-are-refused-with-503.t \
+	%D%/vanished-clients-are-noticed.t \
+	%D%/wal-removed-behind-a-restore-is-noticed.t \
+	%D%/websocket-carries-data-or-json-frames.t \
+	%D%/websocket-echo-pings-and-closes-as-the-rfc-says.t \
+	%D%/websocket-handshakes-are-checked.t \
+	%D%/websocket-operations-are-answered-with-their-ref.t
+
+EXTRA_DIST += \
+	%D%/browser/page.py \
+	%D%/checked \
+	%D%/fuzz/corpus/config/bounds \
+	%D%/fuzz/corpus/config/bracket \
+	%D%/fuzz/corpus/config/indented \
+	%D%/fuzz/corpus/config/long-line \
+	%D%/fuzz/corpus/config/long-section \
+	%D%/fuzz/corpus/config/nonsense \
+	%D%/fuzz/corpus/config/nul \
+	%D%/fuzz/corpus/config/open \
+	%D%/fuzz/corpus/config/whole \
+	%D%/fuzz/corpus/cursor/any \
+	%D%/fuzz/corpus/cursor/at \
+	%D%/fuzz/corpus/cursor/bare \
+	%D%/fuzz/corpus/cursor/earliest \
+	%D%/fuzz/corpus/cursor/etag \
+	%D%/fuzz/corpus/cursor/half \
+	%D%/fuzz/corpus/cursor/last \
+	%D%/fuzz/corpus/cursor/latest \
+	%D%/fuzz/corpus/cursor/list \
+	%D%/fuzz/corpus/cursor/long \
+	%D%/fuzz/corpus/fcgi/abort \
+	%D%/fuzz/corpus/fcgi/get \
+	%D%/fuzz/corpus/fcgi/lies \
+	%D%/fuzz/corpus/fcgi/long-values \
+	%D%/fuzz/corpus/fcgi/post \
+	%D%/fuzz/corpus/fcgi/role \
+	%D%/fuzz/corpus/fcgi/second \
+	%D%/fuzz/corpus/fcgi/too-big \
+	%D%/fuzz/corpus/fcgi/unknown \
+	%D%/fuzz/corpus/fcgi/values \
+	%D%/fuzz/corpus/handshake/browser \
+	%D%/fuzz/corpus/handshake/frames-behind \
+	%D%/fuzz/corpus/handshake/gap \
+	%D%/fuzz/corpus/handshake/limit-and-gap \
+	%D%/fuzz/corpus/handshake/loop \
+	%D%/fuzz/corpus/handshake/not-http \
+	%D%/fuzz/corpus/handshake/proxied \
+	%D%/fuzz/corpus/handshake/twice \
+	%D%/fuzz/corpus/json/bad-utf8 \
+	%D%/fuzz/corpus/json/list \
+	%D%/fuzz/corpus/json/member \
+	%D%/fuzz/corpus/json/message \
+	%D%/fuzz/corpus/json/nul \
+	%D%/fuzz/corpus/json/number \
+	%D%/fuzz/corpus/json/object \
+	%D%/fuzz/corpus/json/script \
+	%D%/fuzz/corpus/json/surrogate \
+	%D%/fuzz/corpus/json/twice \
+	%D%/fuzz/corpus/query/bad-escape \
+	%D%/fuzz/corpus/query/channels \
+	%D%/fuzz/corpus/query/control \
+	%D%/fuzz/corpus/query/empty \
+	%D%/fuzz/corpus/query/escapes \
+	%D%/fuzz/corpus/query/etag \
+	%D%/fuzz/corpus/query/form \
+	%D%/fuzz/corpus/query/header \
+	%D%/fuzz/corpus/query/many \
+	%D%/fuzz/corpus/query/odd \
+	%D%/fuzz/corpus/wsframe/bad-close \
+	%D%/fuzz/corpus/wsframe/binary \
+	%D%/fuzz/corpus/wsframe/close \
+	%D%/fuzz/corpus/wsframe/fragments \
+	%D%/fuzz/corpus/wsframe/huge \
+	%D%/fuzz/corpus/wsframe/invalid \
+	%D%/fuzz/corpus/wsframe/key \
+	%D%/fuzz/corpus/wsframe/pings \
+	%D%/fuzz/corpus/wsframe/rsv \
+	%D%/fuzz/corpus/wsframe/text \
+	%D%/fuzz/corpus/wsframe/too-big \
+	%D%/fuzz/corpus/wsframe/unmasked \
+	%D%/fuzz/driver.c \
+	%D%/fuzz/run \
+	%D%/lib/tidings_clients.py \
+	%D%/lib/tidings_test.py \
+	%D%/run
+
+TESTS = $(check_PROGRAMS) $(dist_check_SCRIPTS)
+
+# Each target runs for so long; "make fuzz FUZZ_SECONDS=600 FUZZ_TARGETS=fcgi".
+FUZZ_SECONDS = 60
+FUZZ_TARGETS =
+FUZZ_DEFS = $(DEFS) $(DEFAULT_INCLUDES) -I$(srcdir) -I$(builddir) \
+	$(SQLITE_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(NETTLE_CFLAGS) \
+	$(CPPFLAGS)
+FUZZ_LINK = $(SQLITE_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(EV_LIBS) \
+	$(NETTLE_LIBS) $(WSLAY_LIBS) $(HTTP_PARSER_LIBS)
+fuzz: all
+	CPPFLAGS='$(FUZZ_DEFS)' LIBS='$(FUZZ_LINK)' $(srcdir)/%D%/fuzz/run \
+	    $(srcdir) $(builddir) $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+# Everything with the sanitizers; under valgrind, which is far slower, the units
+# and one whole-system test for each program and each way to fail.
+VALGRIND_TESTS = \
+	$(C_TESTS) \
+	%D%/a-cursor-moves-through-all-transports.t \
+	%D%/a-loss-is-told-by-a-reset-on-every-transport.t \
+	%D%/an-idempotency-key-makes-publishing-twice-one-message.t \
+	%D%/broken-fastcgi-peers-harm-nobody.t \
+	%D%/broken-websocket-peers-harm-nobody.t \
+	%D%/cursors-are-read-in-every-form-and-place.t \
+	%D%/killed-programs-lose-nothing.t \
+	%D%/messages-arrive-exactly-as-published-on-every-transport.t \
+	%D%/missing-database-comes-back.t \
+	%D%/publish-commits-a-batch-whole-or-not-at-all.t \
+	%D%/restored-backup-resets-clients.t \
+	%D%/stalled-reader-is-cut.t \
+	%D%/too-many-clients-are-refused-with-503.t \
+	%D%/vanished-clients-are-noticed.t \
+	%D%/websocket-carries-data-or-json-frames.t \
+	%D%/websocket-handshakes-are-checked.t \
+	%D%/websocket-operations-are-answered-with-their-ref.t
+
+check-asan: all
+	rm -rf $@ && mkdir $@
+	$(MAKE) $(AM_MAKEFLAGS) distdir distdir=$@/src
+	$(srcdir)/%D%/checked asan $@ $(TESTS)
+
+check-valgrind: all
+	rm -rf $@ && mkdir $@
+	$(MAKE) $(AM_MAKEFLAGS) distdir distdir=$@/src
+	$(srcdir)/%D%/checked valgrind $@ $(VALGRIND_TESTS)
+
+clean-local:
+	rm -rf check-asan check-valgrind %D%/fuzz/found %D%/fuzz/obj

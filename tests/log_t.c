@@ -40,7 +40,7 @@ test_all_bytes(void)
 		snprintf(want, sizeof(want), plain ? "%c" : "\\x%02x", i);
 		written = log_escape(one, sizeof(one), all + i, 1);
 		wrong += strcmp(one, want) != 0 || written != strlen(want) ||
-		    log_escape(NULL, 0, all + i, 1) != written;
+			 log_escape(NULL, 0, all + i, 1) != written;
 	}
 	is_int((long long)wrong, 0, "each of 256 bytes alone");
 }

@@ -158,7 +158,7 @@ test_utf8_sequence(void)
 		unsigned char b[2] = { (unsigned char)(v >> 8),
 			(unsigned char)v };
 		bool two = b[0] >= 0xc2 && b[0] <= 0xdf && b[1] >= 0x80 &&
-		    b[1] <= 0xbf;
+			   b[1] <= 0xbf;
 		size_t want = b[0] < 0x80 ? 1 : two ? 2 : 0;
 
 		bad_pairs += utf8_sequence(b, 2) != want;
@@ -229,7 +229,8 @@ test_json(void)
 		{ B("\xe2\x80\xa8"), "\"\\u2028\"" },
 		{ B("\xe2\x80\xa9"), "\"\\u2029\"" },
 		{ B("\xe2\x80\xaa"), "\"\xe2\x80\xaa\"" },
-		{ B("\xc3\xa9\xf0\x9f\x98\x80"), "\"\xc3\xa9\xf0\x9f\x98\x80\"" },
+		{ B("\xc3\xa9\xf0\x9f\x98\x80"),
+		    "\"\xc3\xa9\xf0\x9f\x98\x80\"" },
 		{ B("\xff"), "\"\xef\xbf\xbd\"" },
 		{ B("a\xe2\x80"), "\"a\xef\xbf\xbd\xef\xbf\xbd\"" },
 		{ B("\xed\xa0\x80"),
@@ -254,7 +255,8 @@ test_json(void)
 		str_add_json(&out, text, 3);
 		for (size_t i = 0; i < out.len; i++)
 			wrong += (unsigned char)out.p[i] < 0x20 ||
-			    out.p[i] == 0x7f || strchr("<>&", out.p[i]) != NULL;
+				 out.p[i] == 0x7f ||
+				 strchr("<>&", out.p[i]) != NULL;
 		json = json_loadb(out.p, out.len,
 		    JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 		if (!json_is_string(json) ||
@@ -341,7 +343,7 @@ test_urldecode(void)
 		text[2] = hex[c & 15];
 		str_clear(&out);
 		wrong += !str_add_urldecoded(&out, text, 3) || out.len != 1 ||
-		    (unsigned char)out.p[0] != c || out.p[1] != '\0';
+			 (unsigned char)out.p[0] != c || out.p[1] != '\0';
 	}
 	is_int((long long)wrong, 0, "urldecode of all 256 bytes");
 	str_free(&out);
@@ -351,7 +353,11 @@ static void
 test_utf8_repair(void)
 {
 	static const char *const rows[][2] = { { "ok", "ok" },
-		{ "\xc3\xa9", "\xc3\xa9" }, { "a\xff" "b", "a\xef\xbf\xbd" "b" },
+		{ "\xc3\xa9", "\xc3\xa9" },
+		{ "a\xff"
+		  "b",
+		    "a\xef\xbf\xbd"
+		    "b" },
 		{ "\xe2\x82", "\xef\xbf\xbd\xef\xbf\xbd" },
 		{ "\xc3\xa9\xc3", "\xc3\xa9\xef\xbf\xbd" } };
 	struct str out = { 0 };
@@ -375,8 +381,7 @@ test_secrets(void)
 		{ "aa", "a", false }, { "a", "aa", false },
 		{ "secret", "secret", true }, { "Secret", "secret", false },
 		{ "secret\x80", "secret\x80", true },
-		{ "secretsecret", "secret", false },
-		{ "\x01", "", false } };
+		{ "secretsecret", "secret", false }, { "\x01", "", false } };
 
 	for (size_t i = 0; i < N(rows); i++)
 		ok(secret_equal(rows[i].given, rows[i].expected) ==

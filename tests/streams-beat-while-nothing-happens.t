@@ -10,11 +10,11 @@ from tidings_test import *
 def main(t):
     need_websockets()
     with Site(settings={'tidings': {'heartbeat': '200ms'}}) as site:
+        start = time.monotonic()
         sse = site.stream('/push/sse?channel=a')
         frame = site.stream('/push/iframe?channel=a')
         sse.wait('\n\n')
         frame.wait('-->\n')
-        start = time.monotonic()
         sse.wait('\n\n:\n\n:\n\n:\n\n')
         took = time.monotonic() - start
         t.ok(took > 0.55, 'SSE: comments at the pace that was set', took)

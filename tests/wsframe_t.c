@@ -16,7 +16,7 @@
 
 #define N(table)   (sizeof(table) / sizeof((table)[0]))
 #define B(literal) literal, sizeof(literal) - 1
-#define MAX	   1000 /* bytes of a message here */
+#define MAX        1000 /* bytes of a message here */
 
 /* A frame as a client sends it. */
 struct frame {
@@ -25,7 +25,10 @@ struct frame {
 	size_t len;       /* bytes */
 };
 
-#define F(first, literal) { first, B(literal) }
+#define F(first, literal)                                                      \
+	{                                                                      \
+		first, B(literal)                                              \
+	}
 
 /*
  * What is heard, as a text: M1:abc a text message, M2 binary, P:abc ping, O:abc
@@ -40,8 +43,8 @@ static const struct {
 	{ "5.6 binary", { F(0x82, "\xff\x01") }, "M2:\xff\x01 " },
 	{ "5.6 empty text", { F(0x81, "") }, "M1: " },
 	{ "5.6 empty binary", { F(0x82, "") }, "M2: " },
-	{ "5.6 one after the other", { F(0x81, "a"), F(0x82, "b"),
-		F(0x81, "") }, "M1:a M2:b M1: " },
+	{ "5.6 one after the other",
+	    { F(0x81, "a"), F(0x82, "b"), F(0x81, "") }, "M1:a M2:b M1: " },
 	{ "5.2 RSV1 without an extension", { F(0xc1, "a") }, "B1002 " },
 	{ "5.2 RSV2", { F(0xa1, "a") }, "B1002 " },
 	{ "5.2 RSV3", { F(0x91, "a") }, "B1002 " },
@@ -69,8 +72,8 @@ static const struct {
 	    { F(0x01, "a"), F(0x89, "1"), F(0x00, "b"), F(0x8a, "2"),
 		F(0x80, "c") },
 	    "P:1 O:2 M1:abc " },
-	{ "5.4 close between fragments",
-	    { F(0x01, "a"), F(0x88, "\x03\xe8") }, "C1000: " },
+	{ "5.4 close between fragments", { F(0x01, "a"), F(0x88, "\x03\xe8") },
+	    "C1000: " },
 	{ "5.4 a continuation of nothing", { F(0x80, "a") }, "B1002 " },
 	{ "5.4 an unfinished continuation of nothing", { F(0x00, "a") },
 	    "B1002 " },
@@ -85,16 +88,21 @@ static const struct {
 	{ "5.5 a fragmented close", { F(0x08, "\x03\xe8") }, "B1002 " },
 	{ "5.5.1 close without a code", { F(0x88, "") }, "C1005: " },
 	{ "5.5.1 close with half a code", { F(0x88, "\x03") }, "B1002 " },
-	{ "5.5.1 close with a reason", { F(0x88, "\x03\xe9" "bye \xc3\xa9") },
+	{ "5.5.1 close with a reason",
+	    { F(0x88, "\x03\xe9"
+		      "bye \xc3\xa9") },
 	    "C1001:bye \xc3\xa9 " },
-	{ "5.5.1 the reason is UTF-8", { F(0x88, "\x03\xe8" "a\xff") },
+	{ "5.5.1 the reason is UTF-8",
+	    { F(0x88, "\x03\xe8"
+		      "a\xff") },
 	    "B1007 " },
-	{ "5.5.1 the reason is whole UTF-8", { F(0x88, "\x03\xe8" "a\xc3") },
+	{ "5.5.1 the reason is whole UTF-8",
+	    { F(0x88, "\x03\xe8"
+		      "a\xc3") },
 	    "B1007 " },
 	{ "5.5.2 ping", { F(0x89, "abc") }, "P:abc " },
 	{ "5.5.2 empty ping", { F(0x89, "") }, "P: " },
-	{ "5.5.2 ping with any bytes", { F(0x89, "\xff\xfe") },
-	    "P:\xff\xfe " },
+	{ "5.5.2 ping with any bytes", { F(0x89, "\xff\xfe") }, "P:\xff\xfe " },
 	{ "5.5.2 two pings", { F(0x89, "a"), F(0x89, "") }, "P:a P: " },
 	{ "5.5.3 unasked pong", { F(0x8a, "abc") }, "O:abc " },
 	{ "7.4.1 a code that must not be sent", { F(0x88, "\x03\xed") },
@@ -102,22 +110,22 @@ static const struct {
 	{ "8.1 text is UTF-8", { F(0x81, "a\xff") }, "B1007 " },
 	{ "8.1 an overlong form", { F(0x81, "\xc0\xaf") }, "B1007 " },
 	{ "8.1 a surrogate", { F(0x81, "\xed\xa0\x80") }, "B1007 " },
-	{ "8.1 text that ends in a character", { F(0x81, "a\xc3") },
-	    "B1007 " },
+	{ "8.1 text that ends in a character", { F(0x81, "a\xc3") }, "B1007 " },
 	{ "8.1 fragments that end in a character",
 	    { F(0x01, "a\xe2"), F(0x80, "\x82") }, "B1007 " },
 	{ "8.1 a character across fragments",
 	    { F(0x01, "a\xf0\x9f"), F(0x00, "\x98"), F(0x80, "\x80z") },
 	    "M1:a\xf0\x9f\x98\x80z " },
-	{ "8.1 at once, not at the end of the message",
-	    { F(0x01, "a\xff") }, "B1007 " },
+	{ "8.1 at once, not at the end of the message", { F(0x01, "a\xff") },
+	    "B1007 " },
 	{ "8.1 in a later fragment at once",
 	    { F(0x01, "a"), F(0x00, "\xc3\x28") }, "B1007 " },
 	{ "8.1 not for binary", { F(0x02, "\xff"), F(0x80, "\xfe") },
 	    "M2:\xff\xfe " },
 };
 
-/* Appends one masked frame; `form` is bytes of extended length, -1 = shortest. */
+/* Appends one masked frame; `form` is bytes of extended length, -1 = shortest.
+ */
 static void
 add_frame(struct str *out, int first, const void *data, size_t len, int form)
 {
@@ -128,7 +136,9 @@ add_frame(struct str *out, int first, const void *data, size_t len, int form)
 	if (form == -1)
 		form = len < 126 ? 0 : len < 65536 ? 2 : 8;
 	str_addf(out, "%c%c", first,
-	    0x80 | (form == 0 ? (int)len : form == 2 ? 126 : 127));
+	    0x80 | (form == 0      ? (int)len
+		       : form == 2 ? 126
+				   : 127));
 	for (int shift = (form - 1) * 8; shift >= 0; shift -= 8)
 		str_addf(out, "%c", (int)((uint64_t)len >> shift & 0xff));
 	str_add(out, mask, 4);
@@ -251,8 +261,8 @@ static void
 test_lengths(size_t step)
 {
 	static const struct {
-		size_t len, max; /* payload, max_message */
-		int first, form; /* of the frame */
+		size_t len, max;  /* payload, max_message */
+		int first, form;  /* of the frame */
 		const char *want; /* first bytes of what is heard */
 	} lens[] = {
 		{ 0, MAX, 0x82, 0, "M2:" },
@@ -282,16 +292,15 @@ test_lengths(size_t step)
 		struct ws_in in = { .max_message = lens[i].max };
 		struct str bytes = { 0 }, heard = { 0 };
 
-		add_frame(
-		    &bytes, lens[i].first, zeros, lens[i].len, lens[i].form);
+		add_frame(&bytes, lens[i].first, zeros, lens[i].len,
+		    lens[i].form);
 		read_all(&in, &bytes, step, &heard);
-		ok(heard.p != NULL &&
-			strncmp(heard.p, lens[i].want, strlen(lens[i].want)) ==
-			    0,
+		ok(heard.p != NULL && strncmp(heard.p, lens[i].want,
+					  strlen(lens[i].want)) == 0,
 		    "5.2 length, row %zu, by %zu bytes", i, step);
 		if (lens[i].want[0] == 'M')
-			is_int((long long)heard.len,
-			    (long long)lens[i].len + 4, "all of it");
+			is_int((long long)heard.len, (long long)lens[i].len + 4,
+			    "all of it");
 		ws_in_free(&in);
 		str_free(&bytes);
 		str_free(&heard);
@@ -372,8 +381,8 @@ test_codes(void)
 
 	for (unsigned code = 0; code <= 70000; code++) {
 		bool want = (code >= 1000 && code <= 1003) ||
-		    (code >= 1007 && code <= 1014) ||
-		    (code >= 3000 && code <= 4999);
+			    (code >= 1007 && code <= 1014) ||
+			    (code >= 3000 && code <= 4999);
 
 		if (ws_code_valid(code) != want) {
 			wrong++;
@@ -415,7 +424,10 @@ test_sending(void)
 		is_int(c->len, (long long)(head + n),
 		    "length of a frame of %zu", n);
 		is_int(c->bytes[0], 0x82, "FIN and opcode");
-		is_int(c->bytes[1], n < 126 ? (int)n : n < 65536 ? 126 : 127,
+		is_int(c->bytes[1],
+		    n < 126     ? (int)n
+		    : n < 65536 ? 126
+				: 127,
 		    "the first byte of its length, unmasked");
 		is_mem(c->bytes + head, c->len - head, data, n, "its payload");
 		chunk_unref(c);
@@ -424,7 +436,10 @@ test_sending(void)
 	is_mem(c->bytes, c->len, "\x88\x00", 2, "close without a code");
 	chunk_unref(c);
 	c = ws_close_frame(WS_CODE_AWAY, "bye");
-	is_mem(c->bytes, c->len, "\x88\x05\x03\xe9" "bye", 7, "with a reason");
+	is_mem(c->bytes, c->len,
+	    "\x88\x05\x03\xe9"
+	    "bye",
+	    7, "with a reason");
 	chunk_unref(c);
 	memset(reason, 'x', sizeof(reason));
 	reason[122] = '\xc3';
@@ -443,10 +458,8 @@ test_accept(void)
 		const char *key, *want; /* NULL = refused */
 	} keys[] = {
 		/* RFC 6455, section 1.3. */
-		{ "dGhlIHNhbXBsZSBub25jZQ==",
-		    "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" },
-		{ "x3JJHMbDL1EzLkh9GBhXDw==",
-		    "HSmrc0sMlYUkAGmm5OPpG2HaGWk=" },
+		{ "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" },
+		{ "x3JJHMbDL1EzLkh9GBhXDw==", "HSmrc0sMlYUkAGmm5OPpG2HaGWk=" },
 		{ "", NULL },
 		{ "dGhlIHNhbXBsZSBub25jZQ=", NULL },
 		{ "dGhlIHNhbXBsZSBub25jZQ", NULL },

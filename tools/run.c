@@ -32,10 +32,9 @@
 #include "shared/str.h"
 #include "tools/run.h"
 
-#define QUICK_MS    2000 /* a life shorter than this is a failure */
-#define DELAY_MIN_S 1    /* first wait after a failure */
-#define DELAY_MAX_S 30   /* longest wait */
-#define STOP_S      10   /* until what does not end is killed */
+#define QUICK_MS  2000 /* a life shorter than this is a failure */
+#define QUICK_MAX 7    /* so that the longest wait is 32 s */
+#define STOP_S    10   /* until what does not end is killed */
 
 /* One program. */
 struct child {
@@ -45,7 +44,8 @@ struct child {
 	pid_t pid;          /* 0 = not running */
 	int64_t started_ms; /* monotonic */
 	int64_t again_ms;   /* monotonic, when to start it */
-	int delay_s;        /* of the next wait */
+	int quick;          /* quick deaths in a row */
+	int delay_s;        /* until it is started again */
 };
 
 static struct child children[] = {
@@ -224,7 +224,7 @@ start_child(const struct config *config, const char *config_path,
 	if (child->pid == -1) {
 		log_warn("%s", child->name);
 		child->pid = 0;
-		child->again_ms = child->started_ms + DELAY_MIN_S * 1000;
+		child->again_ms = child->started_ms + 1000;
 		return;
 	}
 	write_pid(config, child->name, child->pid);
@@ -245,12 +245,12 @@ note_death(struct child *child, int status)
 		log_warnx("%s (process %ld) exited with status %d", child->name,
 		    (long)child->pid, WEXITSTATUS(status));
 	child->pid = 0;
-	if (now_ms - child->started_ms >= QUICK_MS || WIFSIGNALED(status))
-		child->delay_s = 0;
-	else if (child->delay_s == 0)
-		child->delay_s = DELAY_MIN_S;
-	else if (child->delay_s < DELAY_MAX_S)
-		child->delay_s *= 2;
+	if (now_ms - child->started_ms >= QUICK_MS)
+		child->quick = 0;
+	else if (child->quick < QUICK_MAX)
+		child->quick++;
+	/* The first time may be an accident: at once, then 1, 2, 4 ... s. */
+	child->delay_s = child->quick < 2 ? 0 : 1 << (child->quick - 2);
 	child->again_ms = now_ms + child->delay_s * 1000;
 }
 

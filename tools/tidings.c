@@ -55,7 +55,8 @@ xopen_writer(struct db *db, const struct config *config)
 	    (int)config->busy_timeout_ms);
 
 	if (status != DB_OK)
-		fatalx("%s: %s", config->database, db->error);
+		fatalx("%s: %s%s", config->database, db->error,
+		    status == DB_MISSING ? "; `tidings init` makes it" : "");
 }
 
 /* Root makes files for the user that the programs will run as. */
@@ -63,6 +64,7 @@ static void
 give_to_user(const struct config *config)
 {
 	struct passwd *pw;
+	int lock;
 
 	if (config->user == NULL || geteuid() != 0)
 		return;
@@ -71,6 +73,9 @@ give_to_user(const struct config *config)
 		fatalx("there is no user %s", config->user);
 	if (chown(config->database, pw->pw_uid, pw->pw_gid) == -1)
 		fatal("%s", config->database);
+	lock = db_open_beside(config->database, "-lock");
+	if (lock != -1)
+		close(lock);
 }
 
 static int

@@ -294,6 +294,8 @@ class WsFollower(Follower):
                 message = json.loads(frame[1])
                 if message.get('reset'):
                     self.took_reset(message['cursor'])
+                elif message.get('op') == 'cursor':
+                    self.cursor = message['cursor']
                 else:
                     self.take(message['id'], message['data'])
 

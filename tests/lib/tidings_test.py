@@ -210,11 +210,16 @@ class Stream:
         self.decode()
         return True
 
-    def wait(self, text, seconds=10):
-        """Waits until `text` has come; everything so far is returned."""
+    def wait(self, text, seconds=10, behind=b''):
+        """Waits until `text` has come; everything so far is returned.
+
+        With `behind` it is to come somewhere behind that text."""
         want = text.encode() if isinstance(text, str) else text
+        if isinstance(behind, str):
+            behind = behind.encode()
         end = deadline(seconds)
-        while want not in self.buf:
+        while want not in self.buf.partition(behind)[2] if behind else \
+                want not in self.buf:
             left = end - time.monotonic()
             if left <= 0 or (not self.read_some(left) and
                              (self.ended or time.monotonic() >= end)):
@@ -318,7 +323,7 @@ class WebSocket:
                     else subprotocol,
                     origin=origin, extra_headers=headers or {},
                     compression=None, ping_interval=None,
-                    close_timeout=5 * PATIENCE, max_size=None)
+                    close_timeout=5 * PATIENCE, max_size=None, max_queue=None)
             self.conn = self.wait(connect(), seconds)
         except BaseException:
             self.loop.close()
@@ -370,11 +375,12 @@ class Site:
 
     def __init__(self, settings=None, cgi=False, httpd_extra='', mpm='event',
                  feeders=False, echo=True, programs=True, wstunnel=False,
-                 keep_alive=True):
+                 keep_alive=True, modules=()):
         self.settings = settings or {}
         self.cgi, self.mpm, self.extra = cgi, mpm, httpd_extra
         self.feeders, self.echo, self.programs = feeders, echo, programs
         self.wstunnel = wstunnel
+        self.modules = modules  # more of httpd's, without the mod_
         self.children = []
 
     def __enter__(self):
@@ -447,6 +453,7 @@ class Site:
         modules = ['mpm_' + self.mpm, 'authz_core', 'env', 'mime', 'dir',
                    'alias', 'proxy', 'proxy_fcgi', 'proxy_http', 'headers',
                    'setenvif', 'deflate', 'filter']
+        modules += self.modules
         if self.wstunnel:
             modules.append('proxy_wstunnel')
         if self.cgi:

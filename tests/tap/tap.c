@@ -27,7 +27,7 @@ static pid_t owner;      /* who removes it */
 static struct path {
 	struct path *next; /* older ones */
 	char *text;        /* ours */
-} *paths;
+} * paths;
 
 void
 plan(unsigned n)
@@ -94,8 +94,8 @@ show(const char *what, const void *bytes, size_t len)
 bool
 is_str(const char *got, const char *want, const char *fmt, ...)
 {
-	bool same = got == NULL || want == NULL ? got == want :
-						  strcmp(got, want) == 0;
+	bool same =
+	    got == NULL || want == NULL ? got == want : strcmp(got, want) == 0;
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -113,7 +113,7 @@ is_mem(const void *got, size_t got_len, const void *want, size_t want_len,
     const char *fmt, ...)
 {
 	bool same = got_len == want_len &&
-	    (got_len == 0 || memcmp(got, want, got_len) == 0);
+		    (got_len == 0 || memcmp(got, want, got_len) == 0);
 	va_list ap;
 
 	va_start(ap, fmt);

@@ -23,9 +23,8 @@ bool is_str(const char *got, const char *want, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Bytes, NULs among them. */
-bool is_mem(const void *got, size_t got_len, const void *want,
-    size_t want_len, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
+bool is_mem(const void *got, size_t got_len, const void *want, size_t want_len,
+    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 /* A line of explanation. */
 void diag(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -34,8 +33,7 @@ void diag(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void skip(unsigned n, const char *why);
 
 /* Ends the whole run: nothing after this could be trusted. */
-void bail(const char *fmt, ...)
-    __attribute__((format(printf, 1, 2), noreturn));
+void bail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 /* Prints the plan where plan() did not; returns the exit status of main. */
 int done(void);

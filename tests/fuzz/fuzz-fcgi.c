@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * FastCGI records: in one piece and in small ones it comes to the same.  The
+ * first byte says how small.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "shared/fcgi.h"
+#include "shared/req.h"
+#include "shared/str.h"
+#include "tests/fuzz/fuzz.h"
+
+#define REQUESTS 4 /* on one connection */
+
+/* All that a reader says, requests one after the other. */
+static enum fcgi_event
+read_all(struct fcgi_in *in, const uint8_t *data, size_t len, size_t step,
+    struct str *said)
+{
+	enum fcgi_event event = FCGI_EV_MORE;
+	int requests = 0;
+	size_t at = 0;
+
+	while (at < len && event == FCGI_EV_MORE) {
+		size_t n = len - at < step ? len - at : step, used;
+		uint8_t *copy = xmalloc(n);
+
+		memcpy(copy, data + at, n);
+		event = fcgi_read(in, copy, n, &used);
+		free(copy);
+		MUST(used <= n && (used == n || event != FCGI_EV_MORE));
+		MUST(in->params.len <= in->params_max);
+		MUST(in->body.len <= in->body_max);
+		at += used;
+		if (event != FCGI_EV_REQUEST)
+			continue;
+		str_addf(said, "request %d %d:", in->id, in->keep);
+		str_add(said, in->params.p, in->params.len);
+		if (!in->body_too_big)
+			str_add(said, in->body.p, in->body.len);
+		fcgi_next(in);
+		if (++requests < REQUESTS)
+			event = FCGI_EV_MORE;
+	}
+	str_add(said, in->reply.p, in->reply.len);
+	return event;
+}
+
+static void
+read_pairs(const uint8_t *data, size_t len)
+{
+	struct req req = { 0 };
+
+	if (req_set_pairs(&req, data, len) == 0)
+		for (size_t i = 0; i < req.nvars; i++)
+			MUST(req.vars[i].value > req.vars[i].name);
+	req_free(&req);
+}
+
+int
+fuzz_fcgi(const uint8_t *data, size_t len)
+{
+	struct fcgi_in whole = { .params_max = 300, .body_max = 300 };
+	struct fcgi_in parts = { .params_max = 300, .body_max = 300 };
+	struct str first = { 0 }, second = { 0 };
+	enum fcgi_event a, b;
+
+	if (len < 1)
+		return 0;
+	a = read_all(&whole, data + 1, len - 1, SIZE_MAX, &first);
+	b = read_all(&parts, data + 1, len - 1, 1 + data[0] % 16, &second);
+	MUST(a == b);
+	MUST(first.len == second.len);
+	MUST(first.len == 0 || memcmp(first.p, second.p, first.len) == 0);
+	read_pairs(data, len);
+	fcgi_next(&whole);
+	fcgi_next(&parts);
+	str_free(&whole.reply);
+	str_free(&parts.reply);
+	str_free(&first);
+	str_free(&second);
+	return 0;
+}

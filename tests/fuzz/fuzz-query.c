@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Parameters of queries and forms, and what a client wants to hear.  The input
+ * is up to four texts with NULs between: query, Last-Event-ID, If-None-Match,
+ * and the body of a form.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "shared/config_file.h"
+#include "shared/interest.h"
+#include "shared/req.h"
+#include "shared/sink.h"
+#include "shared/str.h"
+#include "tests/fuzz/fuzz.h"
+
+/* The next text of the input; the rest of it if there is no NUL. */
+static char *
+take(const uint8_t **data, size_t *len)
+{
+	const uint8_t *nul = *len == 0 ? NULL : memchr(*data, 0, *len);
+	size_t n = nul == NULL ? *len : (size_t)(nul - *data);
+	char *text = xstrndup(n == 0 ? "" : (const char *)*data, n);
+
+	*data += n + (nul != NULL);
+	*len -= n + (nul != NULL);
+	return text;
+}
+
+static void
+check_args(const struct req *req)
+{
+	for (size_t i = 0; i < req->nargs; i++) {
+		const struct req_arg *arg = &req->args[i];
+
+		MUST(arg->name >= req->decoded.p);
+		MUST(arg->value + arg->value_len <
+		     req->decoded.p + req->decoded.len);
+		MUST(arg->name[arg->name_len] == '\0');
+		MUST(arg->value[arg->value_len] == '\0');
+	}
+}
+
+int
+fuzz_query(const uint8_t *data, size_t len)
+{
+	static struct config config;
+	static const char *const names[] = { "QUERY_STRING",
+		"HTTP_LAST_EVENT_ID", "HTTP_IF_NONE_MATCH" };
+	struct sink sink = { .fd = -1, .kind = SINK_FCGI };
+	struct req req = { .config = &config, .sink = &sink };
+	struct interest interest;
+	char error[100];
+
+	if (config.database == NULL) {
+		MUST(config_load(&config, NULL, error, sizeof(error)) == 0);
+		config.max_channels = 10;
+	}
+	req_add_var(&req, "REQUEST_METHOD", "POST");
+	req_add_var(&req, "CONTENT_TYPE", "application/x-www-form-urlencoded");
+	for (int i = 0; i < 3; i++) {
+		char *text = take(&data, &len);
+
+		req_add_var(&req, names[i], text);
+		free(text);
+	}
+	req_vars_done(&req);
+	str_add(&req.body, data, len);
+	if (req_parse_args(&req) == 0) {
+		check_args(&req);
+		if (interest_read(&req, &interest, false) == 0) {
+			MUST(interest.n >= 1 && interest.n <= 10);
+			for (size_t i = 0; i < interest.n; i++)
+				MUST(name_valid(interest.want[i].name,
+				    interest.want[i].len));
+			interest_free(&interest);
+		}
+	}
+	req_free(&req);
+	return 0;
+}
