@@ -307,7 +307,8 @@ board_read(const char *run_dir, struct board_sum *rows, size_t max)
 	struct reading reading = { .rows = rows, .max = max };
 
 	walk(run_dir, add_counters, &reading);
-	qsort(rows, reading.n, sizeof(*rows), compare_rows);
+	if (reading.n > 1)
+		qsort(rows, reading.n, sizeof(*rows), compare_rows);
 	return reading.n;
 }
 

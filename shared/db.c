@@ -20,20 +20,11 @@
 
 #include "shared/db.h"
 #include "shared/log.h"
+#include "shared/schema.h"
 #include "shared/str.h"
-
-#define APPLICATION_ID 1414087751 /* "TIDG", see sql/finish_migration.sql */
-
-/* Step N makes version N out of version N - 1. */
-static const char *const schema_steps[] = {
-#include "sql/schema.inc"
-};
 
 static const char sql_connect[] =
 #include "sql/connect.inc"
-    ;
-static const char sql_create[] =
-#include "sql/create.inc"
     ;
 static const char sql_process[] =
 #include "sql/durability_process.inc"
@@ -44,10 +35,6 @@ static const char sql_power[] =
 static const char sql_query_only[] =
 #include "sql/query_only.inc"
     ;
-static const char sql_migrated[] =
-#include "sql/finish_migration.inc"
-    ;
-
 enum db_status
 db_status(struct db *db, int rc)
 {
@@ -115,8 +102,8 @@ db_run(struct db *db, enum db_statement which)
 	return status;
 }
 
-static enum db_status
-exec(struct db *db, const char *sql)
+enum db_status
+db_exec(struct db *db, const char *sql)
 {
 	return db_status(db, sqlite3_exec(db->handle, sql, NULL, NULL, NULL));
 }
@@ -125,8 +112,8 @@ exec(struct db *db, const char *sql)
  * One integer of a statement without parameters.  The statement may not be
  * prepared yet, so that this serves db_create too.
  */
-static enum db_status
-read_integer(struct db *db, enum db_statement which, int64_t *value)
+enum db_status
+db_read_integer(struct db *db, enum db_statement which, int64_t *value)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc;
@@ -149,34 +136,28 @@ read_integer(struct db *db, enum db_statement which, int64_t *value)
 	return DB_OK;
 }
 
-int
-db_schema_version(void)
-{
-	return (int)(sizeof(schema_steps) / sizeof(schema_steps[0]));
-}
-
 static enum db_status
 check_version(struct db *db)
 {
 	int64_t id = 0, version = 0;
 	enum db_status status;
 
-	status = read_integer(db, DB_APPLICATION_ID, &id);
+	status = db_read_integer(db, DB_APPLICATION_ID, &id);
 	if (status == DB_OK)
-		status = read_integer(db, DB_USER_VERSION, &version);
+		status = db_read_integer(db, DB_USER_VERSION, &version);
 	if (status != DB_OK)
 		return status;
-	if (id != APPLICATION_ID) {
+	if (id != DB_OUR_ID) {
 		snprintf(db->error, sizeof(db->error),
 		    "this is not a Tidings database; `tidings init` makes one");
 		return DB_NOT_OURS;
 	}
-	if (version == db_schema_version())
+	if (version == schema_version())
 		return DB_OK;
 	snprintf(db->error, sizeof(db->error),
 	    "its schema has version %lld, this program needs %d%s",
-	    (long long)version, db_schema_version(),
-	    version < db_schema_version() ? "; run `tidings init`" : "");
+	    (long long)version, schema_version(),
+	    version < schema_version() ? "; run `tidings init`" : "");
 	return DB_NOT_OURS;
 }
 
@@ -233,6 +214,7 @@ remember_file(struct db *db)
 {
 	char wal[4096];
 	struct stat sb;
+	int moved = 0;
 
 	if (stat(db->path, &sb) == 0) {
 		db->dev = sb.st_dev;
@@ -240,6 +222,11 @@ remember_file(struct db *db)
 	}
 	wal_path(db, "-wal", wal, sizeof(wal));
 	db->wal_ino = stat(wal, &sb) == 0 ? sb.st_ino : 0;
+	/* Replaced between the opening and this look: it is not that file. */
+	sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_HAS_MOVED,
+	    &moved);
+	if (moved)
+		db->ino = 0;
 }
 
 static enum db_status
@@ -315,8 +302,8 @@ check_identity(struct db *db)
 	return db_head(db, &newest);
 }
 
-static enum db_status
-open_handle(struct db *db, const char *path, int flags, int busy_ms)
+enum db_status
+db_connect(struct db *db, const char *path, int flags, int busy_ms)
 {
 	int rc;
 
@@ -326,7 +313,7 @@ open_handle(struct db *db, const char *path, int flags, int busy_ms)
 	if (rc != SQLITE_OK)
 		return db_status(db, rc);
 	sqlite3_busy_timeout(db->handle, busy_ms);
-	return exec(db, sql_connect);
+	return db_exec(db, sql_connect);
 }
 
 int
@@ -381,8 +368,8 @@ drop_stale_wal(const struct db *db, const char *path)
 }
 
 /* Closes but keeps the sentence for the caller. */
-static enum db_status
-give_up(struct db *db, enum db_status status)
+enum db_status
+db_give_up(struct db *db, enum db_status status)
 {
 	char error[sizeof(db->error)];
 
@@ -398,7 +385,7 @@ db_open(struct db *db, const char *path, enum db_mode mode, int busy_ms)
 	enum db_status status;
 
 	drop_stale_wal(db, path);
-	status = open_handle(db, path, SQLITE_OPEN_READWRITE, busy_ms);
+	status = db_connect(db, path, SQLITE_OPEN_READWRITE, busy_ms);
 	if (status == DB_OK)
 		status = check_version(db);
 	if (status == DB_OK)
@@ -406,11 +393,11 @@ db_open(struct db *db, const char *path, enum db_mode mode, int busy_ms)
 	if (status == DB_OK)
 		status = check_identity(db);
 	if (status == DB_OK)
-		status = exec(db, mode == DB_READER         ? sql_query_only
-				  : mode == DB_WRITER_POWER ? sql_power
-							    : sql_process);
+		status = db_exec(db, mode == DB_READER         ? sql_query_only
+				     : mode == DB_WRITER_POWER ? sql_power
+							       : sql_process);
 	if (status != DB_OK)
-		return give_up(db, status);
+		return db_give_up(db, status);
 	remember_file(db);
 	return DB_OK;
 }
@@ -425,138 +412,6 @@ db_close(struct db *db)
 	*db = (struct db){ .dev = db->dev,
 		.ino = db->ino,
 		.wal_ino = db->wal_ino };
-}
-
-/*
- * Applies one step, which ends with its number, or nothing.  Another process
- * may have been faster: then there is nothing to do.
- */
-static enum db_status
-apply_step(struct db *db, const char *step, int version)
-{
-	enum db_status status;
-	int64_t present = 0;
-
-	status = exec(db, db_statement_text(DB_BEGIN_IMMEDIATE));
-	if (status != DB_OK)
-		return status;
-	status = read_integer(db, DB_USER_VERSION, &present);
-	if (status == DB_OK && present < version)
-		status = exec(db, step);
-	if (status == DB_OK && present < version)
-		status = exec(db, sql_migrated);
-	if (status == DB_OK)
-		status = exec(db, db_statement_text(DB_COMMIT));
-	if (status != DB_OK && sqlite3_get_autocommit(db->handle) == 0)
-		sqlite3_exec(db->handle, db_statement_text(DB_ROLLBACK), NULL,
-		    NULL, NULL);
-	return status;
-}
-
-static enum db_status
-check_not_newer(struct db *db, int known)
-{
-	enum db_status status;
-	int64_t version = 0;
-
-	status = read_integer(db, DB_USER_VERSION, &version);
-	if (status != DB_OK || version <= known)
-		return status;
-	snprintf(db->error, sizeof(db->error),
-	    "its schema has version %lld, newer than this program's %d",
-	    (long long)version, known);
-	return DB_NOT_OURS;
-}
-
-enum db_status
-db_migrate(struct db *db, const char *const *steps, int nsteps)
-{
-	enum db_status status = check_not_newer(db, nsteps);
-
-	for (int i = 0; status == DB_OK && i < nsteps; i++)
-		status = apply_step(db, steps[i], i + 1);
-	return status;
-}
-
-/* Refuses to turn somebody else's database into ours. */
-static enum db_status
-check_owner(struct db *db, bool made)
-{
-	int64_t id = 0;
-	enum db_status status;
-
-	if (made)
-		return DB_OK;
-	status = read_integer(db, DB_APPLICATION_ID, &id);
-	if (status == DB_OK && id != APPLICATION_ID) {
-		snprintf(db->error, sizeof(db->error),
-		    "the file exists and is not a Tidings database");
-		return DB_NOT_OURS;
-	}
-	return status;
-}
-
-/* An empty file is made into a database as well. */
-static int
-make_file(struct db *db, const char *path, mode_t mode_bits, bool *made)
-{
-	struct stat sb;
-	int fd;
-
-	*made = stat(path, &sb) == -1 || sb.st_size == 0;
-	if (!*made)
-		return 0;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, mode_bits);
-	if (fd == -1) {
-		snprintf(db->error, sizeof(db->error), "%s", strerror(errno));
-		return -1;
-	}
-	fchmod(fd, mode_bits);
-	close(fd);
-	return 0;
-}
-
-static enum db_status
-create_locked(struct db *db, const char *path, mode_t mode_bits, bool *made)
-{
-	enum db_status status;
-
-	if (make_file(db, path, mode_bits, made) == -1)
-		return DB_MISSING;
-	status = open_handle(db, path, SQLITE_OPEN_READWRITE, 5000);
-	if (status == DB_OK)
-		status = check_owner(db, *made);
-	if (status == DB_OK)
-		status = check_not_newer(db, db_schema_version());
-	if (status == DB_OK)
-		status = exec(db, sql_create);
-	if (status == DB_OK)
-		status = db_migrate(db, schema_steps, db_schema_version());
-	return status;
-}
-
-enum db_status
-db_create(struct db *db, const char *path, mode_t mode_bits, bool *made)
-{
-	enum db_status status;
-	int lock;
-
-	*db = (struct db){ 0 };
-	/* Several may want to make it at the same time. */
-	lock = db_open_beside(path, "-lock");
-	if (lock != -1)
-		flock(lock, LOCK_EX);
-	status = create_locked(db, path, mode_bits, made);
-	if (lock != -1)
-		close(lock);
-	/* Now there is an owner that it can be given to. */
-	lock = db_open_beside(path, "-lock");
-	if (lock != -1)
-		close(lock);
-	if (status != DB_OK)
-		return give_up(db, status);
-	db_close(db);
-	return db_open(db, path, DB_WRITER, 5000);
 }
 
 bool

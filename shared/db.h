@@ -10,6 +10,8 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
+#define DB_OUR_ID 1414087751 /* application_id, "TIDG" */
+
 /* How an operation on the database ended. */
 enum db_status {
 	DB_OK,
@@ -102,18 +104,17 @@ enum db_status db_open(struct db *db, const char *path, enum db_mode mode,
 void db_close(struct db *db);
 
 /*
- * Makes the database if there is none, and brings an older one up to the
- * present version, step by step, each in a transaction of its own.
- * `mode_bits` are the permissions of a new file.  Sets *made.
+ * Steps of opening, for shared/schema: connects without a look at what is
+ * inside
+ * (`flags` are SQLite's), runs text, reads one integer of a statement that need
+ * not be prepared, and closes while it keeps the sentence; it returns `status`.
  */
-enum db_status db_create(struct db *db, const char *path, mode_t mode_bits,
-    bool *made);
-
-/* The same with other steps than the built-in ones, for tests. */
-enum db_status db_migrate(struct db *db, const char *const *steps, int nsteps);
-
-/* The version of the schema that this build writes. */
-int db_schema_version(void);
+enum db_status db_connect(struct db *db, const char *path, int flags,
+    int busy_ms);
+enum db_status db_exec(struct db *db, const char *sql);
+enum db_status db_read_integer(struct db *db, enum db_statement which,
+    int64_t *value);
+enum db_status db_give_up(struct db *db, enum db_status status);
 
 /*
  * Whether the file at db->path is not the one that is open, or its -wal is not

@@ -431,10 +431,12 @@ hub_refresh(struct hub *hub)
 {
 	enum db_status status = DB_OK;
 	int64_t version;
+	bool suspect;
 
-	if (hub->db.handle == NULL || (hub->suspect && db_replaced(&hub->db)))
-		status = reopen(hub);
+	suspect = hub->suspect;
 	hub->suspect = false;
+	if (hub->db.handle == NULL || (suspect && db_replaced(&hub->db)))
+		status = reopen(hub);
 	if (status == DB_OK)
 		status = db_data_version(&hub->db, &version);
 	if (status == DB_OK && (version != hub->version || hub->more)) {

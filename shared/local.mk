@@ -41,6 +41,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/publish.h \
 	%D%/req.c \
 	%D%/req.h \
+	%D%/schema.c \
+	%D%/schema.h \
 	%D%/server.c \
 	%D%/server.h \
 	%D%/sink.c \

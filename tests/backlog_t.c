@@ -14,6 +14,7 @@
 #include "shared/backlog.h"
 #include "shared/change.h"
 #include "shared/interest.h"
+#include "shared/schema.h"
 #include "shared/str.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/tap.h"
@@ -50,7 +51,7 @@ fill(void)
 		"b.y", "b.x.z", "c", "\xc3\xa9", "zz", "A", "aB" };
 	bool made;
 
-	if (db_create(&db, scratch("backlog.db"), 0600, &made) != DB_OK)
+	if (schema_create(&db, scratch("backlog.db"), 0600, &made) != DB_OK)
 		bail("%s", db.error);
 	foreign_run(db.handle, "BEGIN");
 	for (int i = 0; i < ROWS; i++) {

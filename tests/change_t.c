@@ -8,6 +8,7 @@
 
 #include "shared/change.h"
 #include "shared/db.h"
+#include "shared/schema.h"
 #include "shared/str.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/tap.h"
@@ -23,7 +24,7 @@ open_db(void)
 	const char *path = scratch("change.db");
 	bool made;
 
-	if (db_create(&db, path, 0600, &made) != DB_OK)
+	if (schema_create(&db, path, 0600, &made) != DB_OK)
 		bail("%s", db.error);
 }
 

@@ -18,6 +18,7 @@
 
 #include "shared/db.h"
 #include "shared/log.h"
+#include "shared/schema.h"
 #include "shared/str.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/tap.h"
@@ -55,7 +56,7 @@ create(const char *path)
 	struct db db = { 0 };
 	bool made;
 
-	if (db_create(&db, path, 0600, &made) != DB_OK)
+	if (schema_create(&db, path, 0600, &made) != DB_OK)
 		bail("%s: %s", path, db.error);
 	db_close(&db);
 }
@@ -70,7 +71,7 @@ test_create(void)
 	int64_t newest = -1;
 	bool made = false;
 
-	is_int(db_create(&db, path, 0640, &made), DB_OK, "a new database");
+	is_int(schema_create(&db, path, 0640, &made), DB_OK, "a new database");
 	ok(made, "was made");
 	is_int(stat(path, &sb) == 0 ? sb.st_mode & 0777 : 0, 0640,
 	    "with the permissions asked for");
@@ -81,7 +82,7 @@ test_create(void)
 	is_int(foreign_int(db.handle, "PRAGMA auto_vacuum"), 2,
 	    "it can give room back");
 	db_close(&db);
-	is_int(db_create(&db, path, 0600, &made), DB_OK, "once more");
+	is_int(schema_create(&db, path, 0600, &made), DB_OK, "once more");
 	ok(!made, "is not made again");
 	is_str(db.epoch, epoch, "and keeps its epoch");
 	db_close(&db);
@@ -133,7 +134,7 @@ refuse_file(const char *what, const char *path, enum db_status want)
 	stat(path, &before);
 	is_int(db_open(&db, path, DB_READER, 100), want, "%s is refused", what);
 	ok(db.handle == NULL && db.error[0] != '\0', "with a sentence");
-	is_int(db_create(&db, path, 0600, &made), want, "and not taken over");
+	is_int(schema_create(&db, path, 0600, &made), want, "and not taken over");
 	stat(path, &after);
 	is_int(after.st_size, before.st_size, "nor changed");
 }
@@ -162,7 +163,7 @@ test_foreign_files(void)
 	create(path);
 	handle = foreign_open(path);
 	foreign_run(handle, "PRAGMA user_version = %d",
-	    db_schema_version() + 1);
+	    schema_version() + 1);
 	foreign_close(handle);
 	refuse_file("a newer version", path, DB_NOT_OURS);
 
@@ -221,10 +222,10 @@ test_migrations(void)
 	create(path);
 	if (db_open(&db, path, DB_WRITER, 100) != DB_OK)
 		bail("%s", db.error);
-	is_int(db_schema_version(), 1, "this test begins at version 1");
-	is_int(db_migrate(&db, steps, 1), DB_OK, "nothing to do");
+	is_int(schema_version(), 1, "this test begins at version 1");
+	is_int(schema_migrate(&db, steps, 1), DB_OK, "nothing to do");
 	is_int(foreign_int(db.handle, "PRAGMA user_version"), 1, "version 1");
-	ok(db_migrate(&db, steps, 3) != DB_OK, "a step that fails");
+	ok(schema_migrate(&db, steps, 3) != DB_OK, "a step that fails");
 	ok(strstr(db.error, "nosuch") != NULL, "and why");
 	is_int(foreign_int(db.handle, "PRAGMA user_version"), 2,
 	    "the steps before it stay");
@@ -234,9 +235,9 @@ test_migrations(void)
 		   "SELECT count(*) FROM sqlite_schema WHERE name = 'three'"),
 	    0, "of itself nothing stays");
 	ok(sqlite3_get_autocommit(db.handle), "no transaction is left open");
-	is_int(db_migrate(&db, mended, 3), DB_OK, "the mended step");
+	is_int(schema_migrate(&db, mended, 3), DB_OK, "the mended step");
 	is_int(foreign_int(db.handle, "PRAGMA user_version"), 3, "version 3");
-	is_int(db_migrate(&db, mended, 2), DB_NOT_OURS,
+	is_int(schema_migrate(&db, mended, 2), DB_NOT_OURS,
 	    "a program that knows less refuses");
 	db_close(&db);
 	is_int(db_open(&db, path, DB_WRITER, 100), DB_NOT_OURS,
@@ -262,7 +263,7 @@ test_create_together(void)
 				struct db db = { 0 };
 				bool made;
 				enum db_status status =
-				    db_create(&db, path, 0600, &made);
+				    schema_create(&db, path, 0600, &made);
 
 				if (status != DB_OK)
 					diag("%d: %s", status, db.error);

@@ -23,6 +23,7 @@
 #include "shared/hub.h"
 #include "shared/interest.h"
 #include "shared/log.h"
+#include "shared/schema.h"
 #include "shared/sink.h"
 #include "shared/str.h"
 #include "tests/tap/foreign.h"
@@ -286,7 +287,7 @@ start_hub_checking(const char *name, int64_t check_ms)
 	free(config.database);
 	config.database = xstrndup(scratch(name), strlen(scratch(name)));
 	config.check_ms = check_ms;
-	if (db_create(&db, config.database, 0600, &made) != DB_OK)
+	if (schema_create(&db, config.database, 0600, &made) != DB_OK)
 		bail("%s", db.error);
 	db_close(&db);
 	writer = foreign_open(config.database);
@@ -559,7 +560,7 @@ test_replaced(void)
 	hold(&waiting, &once, a, 1, "latest", 60000, 1 << 20);
 	ok(wait_for(&held, "of the first", 1000), "the first database");
 	foreign_close(writer);
-	if (db_create(&db, scratch("second.db"), 0600, &made) != DB_OK)
+	if (schema_create(&db, scratch("second.db"), 0600, &made) != DB_OK)
 		bail("%s", db.error);
 	foreign_run(db.handle,
 	    "INSERT INTO changes (channel, data) VALUES ('a', 'of the "

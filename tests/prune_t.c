@@ -13,6 +13,7 @@
 #include "shared/config_file.h"
 #include "shared/db.h"
 #include "shared/prune.h"
+#include "shared/schema.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/tap.h"
 
@@ -39,7 +40,7 @@ begin(const char *name)
 	bool made;
 
 	db_close(&db);
-	if (db_create(&db, scratch(name), 0600, &made) != DB_OK)
+	if (schema_create(&db, scratch(name), 0600, &made) != DB_OK)
 		bail("%s", db.error);
 }
 

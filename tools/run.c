@@ -25,6 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "shared/board.h"
 #include "shared/clock.h"
 #include "shared/config_file.h"
 #include "shared/listener.h"
@@ -358,6 +359,8 @@ run_programs(const struct config *config, const char *config_path)
 		close(children[i].fd);
 	}
 	remove_file(config, "tidings", ".pid");
+	/* Scoreboards of those that were killed. */
+	board_read(config->run_dir, NULL, 0);
 	free(path);
 	log_info("stopped");
 	return 0;

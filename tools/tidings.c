@@ -20,6 +20,7 @@
 #include "shared/log.h"
 #include "shared/prune.h"
 #include "shared/publish.h"
+#include "shared/schema.h"
 #include "shared/str.h"
 #include "shared/watch.h"
 #include "shared/writer.h"
@@ -86,7 +87,7 @@ command_init(const struct config *config)
 	int64_t newest;
 	bool made;
 
-	status = db_create(&db, config->database, MODE_FILE, &made);
+	status = schema_create(&db, config->database, MODE_FILE, &made);
 	if (status != DB_OK)
 		fatalx("%s: %s", config->database, db.error);
 	status = db_set_max_data(&db, config->max_data);
@@ -95,7 +96,7 @@ command_init(const struct config *config)
 	if (status != DB_OK)
 		fatalx("%s: %s", config->database, db.error);
 	printf("%s: %s, version %d, epoch %s\n", config->database,
-	    made ? "made" : "is there", db_schema_version(), db.epoch);
+	    made ? "made" : "is there", schema_version(), db.epoch);
 	db_close(&db);
 	give_to_user(config);
 	return 0;
