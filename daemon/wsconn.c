@@ -519,6 +519,10 @@ wsconn_stop_all(void)
 void
 wsconn_free_all(void)
 {
-	while (!LIST_EMPTY(&conns))
-		wsconn_close(LIST_FIRST(&conns));
+	struct wsconn *conn, *next;
+
+	for (conn = LIST_FIRST(&conns); conn != NULL; conn = next) {
+		next = LIST_NEXT(conn, link);
+		wsconn_close(conn);
+	}
 }

@@ -282,7 +282,7 @@ db_renew_epoch(struct db *db, const char *old)
 static enum db_status
 check_identity(struct db *db)
 {
-	char stored[80], present[80], old[sizeof(db->epoch)];
+	char stored[80] = "", present[80], old[sizeof(db->epoch)];
 	enum db_status status;
 	int64_t newest;
 
