@@ -18,10 +18,13 @@
 
 #include <sqlite3.h>
 
+#include "shared/clock.h"
 #include "shared/db.h"
 #include "shared/log.h"
 #include "shared/schema.h"
 #include "shared/str.h"
+
+#define GRACE_MS 300 /* from the loss of a -wal to its being made anew */
 
 static const char sql_connect[] =
 #include "sql/connect.inc"
@@ -217,6 +220,7 @@ remember_file(struct db *db)
 	int moved = 0;
 
 	if (stat(db->path, &sb) == 0) {
+		db->lost_wal_ms = 0;
 		db->dev = sb.st_dev;
 		db->ino = sb.st_ino;
 	}
@@ -346,25 +350,39 @@ drop_stale_wal(const struct db *db, const char *path)
 {
 	struct str wal = { 0 }, shm = { 0 };
 	struct stat file, sb;
-	int fd;
 
 	if (db->wal_ino == 0 || stat(path, &file) == -1 ||
 	    (file.st_dev == db->dev && file.st_ino == db->ino))
 		return;
 	str_addf(&wal, "%s-wal", path);
 	str_addf(&shm, "%s-shm", path);
-	fd = db_open_beside(path, "-lock");
-	if (fd != -1)
-		flock(fd, LOCK_EX);
 	if (stat(wal.p, &sb) == 0 && sb.st_ino == db->wal_ino) {
 		log_info("removing the -wal that belongs to the replaced file");
 		unlink(wal.p);
 		unlink(shm.p);
 	}
-	if (fd != -1)
-		close(fd);
 	str_free(&wal);
 	str_free(&shm);
+}
+
+/*
+ * Whoever restores a backup removes the -wal and then puts another file in
+ * place.  Opening the old one in between would make a -wal that the new one
+ * finds beside itself, so that moment is waited for.
+ */
+static bool
+is_being_replaced(struct db *db, const char *path)
+{
+	struct stat sb;
+
+	if (db->lost_wal_ms == 0 ||
+	    clock_mono_ms() - db->lost_wal_ms >= GRACE_MS ||
+	    stat(path, &sb) == -1 || sb.st_dev != db->dev ||
+	    sb.st_ino != db->ino)
+		return false;
+	snprintf(db->error, sizeof(db->error),
+	    "its -wal was removed: it is about to be replaced");
+	return true;
 }
 
 /* Closes but keeps the sentence for the caller. */
@@ -383,7 +401,15 @@ enum db_status
 db_open(struct db *db, const char *path, enum db_mode mode, int busy_ms)
 {
 	enum db_status status;
+	int lock = -1;
 
+	if (is_being_replaced(db, path))
+		return DB_MISSING;
+	/* Opening anew is for one process after the other. */
+	if (db->ino != 0)
+		lock = db_open_beside(path, "-lock");
+	if (lock != -1)
+		flock(lock, LOCK_EX);
 	drop_stale_wal(db, path);
 	status = db_connect(db, path, SQLITE_OPEN_READWRITE, busy_ms);
 	if (status == DB_OK)
@@ -396,10 +422,13 @@ db_open(struct db *db, const char *path, enum db_mode mode, int busy_ms)
 		status = db_exec(db, mode == DB_READER         ? sql_query_only
 				     : mode == DB_WRITER_POWER ? sql_power
 							       : sql_process);
-	if (status != DB_OK)
-		return db_give_up(db, status);
-	remember_file(db);
-	return DB_OK;
+	if (status == DB_OK)
+		remember_file(db);
+	else
+		db_give_up(db, status);
+	if (lock != -1)
+		close(lock);
+	return status;
 }
 
 void
@@ -411,11 +440,12 @@ db_close(struct db *db)
 	free(db->path);
 	*db = (struct db){ .dev = db->dev,
 		.ino = db->ino,
-		.wal_ino = db->wal_ino };
+		.wal_ino = db->wal_ino,
+		.lost_wal_ms = db->lost_wal_ms };
 }
 
 bool
-db_replaced(const struct db *db)
+db_replaced(struct db *db)
 {
 	struct stat sb;
 	char wal[4096];
@@ -424,8 +454,11 @@ db_replaced(const struct db *db)
 	    sb.st_ino != db->ino)
 		return true;
 	wal_path(db, "-wal", wal, sizeof(wal));
-	return db->wal_ino != 0 &&
-	       (stat(wal, &sb) == -1 || sb.st_ino != db->wal_ino);
+	if (db->wal_ino == 0 ||
+	    (stat(wal, &sb) == 0 && sb.st_ino == db->wal_ino))
+		return false;
+	db->lost_wal_ms = clock_mono_ms();
+	return true;
 }
 
 enum db_status

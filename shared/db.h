@@ -84,6 +84,7 @@ struct db {
 	dev_t dev;                          /* of the file that is open */
 	ino_t ino;                          /* of the file that is open */
 	ino_t wal_ino;                      /* of its -wal, 0 = not seen */
+	int64_t lost_wal_ms;                /* monotonic: it was gone, 0 = no */
 	const char *begin_site;             /* who began, NULL = nobody */
 	char epoch[40];                     /* as db_head saw it last */
 	char error[256]; /* sentence about the last failure */
@@ -120,7 +121,7 @@ enum db_status db_give_up(struct db *db, enum db_status status);
  * Whether the file at db->path is not the one that is open, or its -wal is not
  * the one in use any more.
  */
-bool db_replaced(const struct db *db);
+bool db_replaced(struct db *db);
 
 /*
  * Opens a file of ours beside the database, such as "-bell", and makes it if

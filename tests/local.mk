@@ -208,6 +208,7 @@ EXTRA_DIST += \
 	%D%/fuzz/corpus/handshake/frames-behind \
 	%D%/fuzz/corpus/handshake/gap \
 	%D%/fuzz/corpus/handshake/limit-and-gap \
+	%D%/fuzz/corpus/handshake/limit-and-no-colon \
 	%D%/fuzz/corpus/handshake/loop \
 	%D%/fuzz/corpus/handshake/not-http \
 	%D%/fuzz/corpus/handshake/proxied \

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shared/change.h"
@@ -27,6 +28,7 @@
 #include "tools/run.h"
 
 #define PATH_SYSTEM SYSCONFDIR "/tidings/tidings.conf"
+#define OPEN_TRIES  5 /* with 0.1 s between */
 #define MODE_FILE   0660
 
 static const char usage_text[] =
@@ -48,13 +50,22 @@ usage(void)
 	exit(2);
 }
 
+/* While a backup is being put in place an open may fail for a moment. */
 static void
 xopen_writer(struct db *db, const struct config *config)
 {
-	enum db_status status = db_open(db, config->database,
-	    config->power ? DB_WRITER_POWER : DB_WRITER,
-	    (int)config->busy_timeout_ms);
+	static const struct timespec pause = { 0, 100000000 };
+	enum db_status status = DB_FAILED;
 
+	for (int i = 0; i < OPEN_TRIES && status != DB_OK; i++) {
+		if (i > 0)
+			nanosleep(&pause, NULL);
+		status = db_open(db, config->database,
+		    config->power ? DB_WRITER_POWER : DB_WRITER,
+		    (int)config->busy_timeout_ms);
+		if (status == DB_NOT_OURS || status == DB_MISSING)
+			break;
+	}
 	if (status != DB_OK)
 		fatalx("%s: %s%s", config->database, db->error,
 		    status == DB_MISSING ? "; `tidings init` makes it" : "");
