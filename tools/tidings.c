@@ -56,6 +56,7 @@ xopen_writer(struct db *db, const struct config *config)
 {
 	static const struct timespec pause = { 0, 100000000 };
 	enum db_status status = DB_FAILED;
+	int64_t newest;
 
 	for (int i = 0; i < OPEN_TRIES && status != DB_OK; i++) {
 		if (i > 0)
@@ -63,6 +64,10 @@ xopen_writer(struct db *db, const struct config *config)
 		status = db_open(db, config->database,
 		    config->power ? DB_WRITER_POWER : DB_WRITER,
 		    (int)config->busy_timeout_ms);
+		if (status == DB_OK)
+			status = db_head(db, &newest);
+		if (status != DB_OK)
+			db_give_up(db, status);
 		if (status == DB_NOT_OURS || status == DB_MISSING)
 			break;
 	}
