@@ -134,7 +134,8 @@ refuse_file(const char *what, const char *path, enum db_status want)
 	stat(path, &before);
 	is_int(db_open(&db, path, DB_READER, 100), want, "%s is refused", what);
 	ok(db.handle == NULL && db.error[0] != '\0', "with a sentence");
-	is_int(schema_create(&db, path, 0600, &made), want, "and not taken over");
+	is_int(schema_create(&db, path, 0600, &made), want,
+	    "and not taken over");
 	stat(path, &after);
 	is_int(after.st_size, before.st_size, "nor changed");
 }
@@ -162,8 +163,7 @@ test_foreign_files(void)
 	path = scratch("newer.db");
 	create(path);
 	handle = foreign_open(path);
-	foreign_run(handle, "PRAGMA user_version = %d",
-	    schema_version() + 1);
+	foreign_run(handle, "PRAGMA user_version = %d", schema_version() + 1);
 	foreign_close(handle);
 	refuse_file("a newer version", path, DB_NOT_OURS);
 
