@@ -8,6 +8,7 @@ folder and on ports of its own, raw HTTP clients, and TAP.
 
 Everything that a Site starts it ends, by process id.
 """
+import atexit
 import contextlib
 import http.client
 import json
@@ -31,6 +32,24 @@ MODULES = '/usr/lib/apache2/modules'
 HTTPD = '/usr/sbin/apache2'
 # Under valgrind and sanitizers everything takes longer; deadlines only.
 PATIENCE = float(os.environ.get('TIDINGS_PATIENCE', '1'))
+
+
+def reachable_build():
+    """Where the programs lie for the user that they run as.  Root's clone may be
+    in a folder of root alone; then they are copied, once a test."""
+    if os.geteuid() != 0:
+        return BUILD
+    look = ['setpriv', '--reuid=www-data', '--regid=www-data', '--clear-groups',
+            'test', '-x', os.path.join(BUILD, 'cgi-bin', 'sse')]
+    if subprocess.run(look).returncode == 0:
+        return BUILD
+    copy = tempfile.mkdtemp(prefix='tidings-build-')
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    os.chmod(copy, 0o755)
+    for name in ['cgi-bin/' + p for p in PROGRAMS] + ['daemon/wsd', 'tools/tidings']:
+        os.makedirs(os.path.dirname(os.path.join(copy, name)), exist_ok=True)
+        shutil.copy(os.path.join(BUILD, name), os.path.join(copy, name))
+    return copy
 
 
 class Failure(Exception):
@@ -512,7 +531,7 @@ class Site:
 
     def spawn_supervisor(self):
         self.supervisor = self.spawn(
-            [os.path.join(BUILD, 'tools', 'tidings'), '-c', self.conf, 'run'])
+            [os.path.join(reachable_build(), 'tools', 'tidings'), '-c', self.conf, 'run'])
 
     def ready_programs(self):
         if self.supervisor.poll() is not None:
