@@ -288,9 +288,11 @@ client_finish(struct client *client)
 
 	if (client->state == CLIENT_ENDING)
 		return;
-	if (transport_of(client)->once)
+	if (transport_of(client)->once) {
+		/* Its time may be over before it was told. */
+		client->was_reset = client->was_reset || client->reset;
 		transport_of(client)->answer(client);
-	else if (transport_of(client)->bye != NULL)
+	} else if (transport_of(client)->bye != NULL)
 		bye = transport_of(client)->bye(client);
 	if (bye != NULL)
 		sink_push(client->sink, bye);

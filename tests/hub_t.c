@@ -501,6 +501,13 @@ test_life(void)
 	hold(&held, &once, a, 1, "latest", 100, 1 << 20);
 	ok(wait_for(&held, "[]", 2000), "nothing came: an empty answer");
 	release(&held);
+	/* The database is replaced in the moment in which its time is over. */
+	hold(&held, &once, a, 1, "latest", 60000, 1 << 20);
+	client_restart(&held.client);
+	client_finish(&held.client);
+	hub_settle(&hub);
+	ok(wait_for(&held, "[] reset", 2000), "a reset is told to the last");
+	release(&held);
 	stop_hub();
 }
 
