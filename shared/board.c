@@ -78,17 +78,6 @@ board_help(enum board_counter counter)
 	return words[counter].help;
 }
 
-/* FNV-1a; a prefix and a channel of the same name differ. */
-static uint64_t
-hash_name(const char *name, size_t len, bool is_prefix)
-{
-	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ (is_prefix ? 0x5a : 0);
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ (unsigned char)name[i]) * UINT64_C(0x100000001b3);
-	return h == 0 ? 1 : h;
-}
-
 /* All of it at once: a hole that can't be filled later would be a SIGBUS. */
 static int
 reserve(int fd, off_t size)
@@ -169,13 +158,37 @@ board_add(struct board *board, enum board_counter counter, int64_t n)
 		    __ATOMIC_RELAXED);
 }
 
+/*
+ * Frees a slot and moves those behind it that were pushed past it back, so that
+ * no search ends too early and every freed slot can be had again.
+ */
+static void
+free_slot(struct layout *map, size_t gap)
+{
+	size_t mask = map->slots - 1, i = gap, home;
+
+	for (;;) {
+		i = (i + 1) & mask;
+		if (map->slot[i].hash == 0)
+			break;
+		home = map->slot[i].hash & mask;
+		/* It may not stand before its home. */
+		if (((i - home) & mask) < ((i - gap) & mask))
+			continue;
+		map->slot[gap] = map->slot[i];
+		gap = i;
+	}
+	map->slot[gap] = (struct slot){ 0 };
+	map->used--;
+}
+
 void
 board_subscriber(struct board *board, const char *name, size_t len,
     bool is_prefix, int delta)
 {
-	uint64_t hash = hash_name(name, len, is_prefix);
+	uint64_t hash = name_hash(name, len, is_prefix);
 	struct layout *map;
-	struct slot *slot, *unused = NULL;
+	struct slot *slot;
 
 	if (board == NULL)
 		return;
@@ -184,14 +197,8 @@ board_subscriber(struct board *board, const char *name, size_t len,
 		slot = &map->slot[i & (map->slots - 1)];
 		if (slot->hash == hash || slot->hash == 0)
 			break;
-		/* Its channel has no subscriber any more. */
-		if (slot->number == 0 && unused == NULL)
-			unused = slot;
 	}
-	if (slot->hash == 0 && unused != NULL && delta > 0) {
-		slot = unused;
-		slot->hash = hash;
-	} else if (slot->hash == 0) {
+	if (slot->hash == 0) {
 		/* A quarter stays free, so that a search always ends. */
 		if (delta < 0 || map->used >= map->slots - map->slots / 4)
 			return;
@@ -199,6 +206,8 @@ board_subscriber(struct board *board, const char *name, size_t len,
 		map->used++;
 	}
 	slot->number += delta;
+	if (slot->number == 0)
+		free_slot(map, (size_t)(slot - map->slot));
 }
 
 /* Maps the board in a file, or removes it if its owner is dead. */
@@ -334,10 +343,10 @@ add_subscribers(const struct layout *map, void *arg)
 	size_t len = strlen(reading->channel);
 
 	reading->subscribers +=
-	    look_up(map, hash_name(reading->channel, len, false));
+	    look_up(map, name_hash(reading->channel, len, false));
 	for (size_t i = 1; i <= len; i++)
 		reading->subscribers +=
-		    look_up(map, hash_name(reading->channel, i, true));
+		    look_up(map, name_hash(reading->channel, i, true));
 }
 
 int64_t

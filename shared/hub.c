@@ -35,16 +35,6 @@
 #define FEED_CLIENTS 64        /* fed in one turn of the loop */
 #define TURN_BATCHES 4         /* read in one turn of the loop */
 
-static uint64_t
-hash_name(const char *name, size_t len, bool is_prefix)
-{
-	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ (is_prefix ? 0x5a : 0);
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ (unsigned char)name[i]) * UINT64_C(0x100000001b3);
-	return h ^ h >> 32;
-}
-
 static struct topic *
 find_topic(const struct hub *hub, uint64_t hash, const char *name, size_t len,
     bool is_prefix)
@@ -117,7 +107,7 @@ struct sub *
 hub_subscribe(struct hub *hub, struct client *client, const char *name,
     size_t len, bool is_prefix)
 {
-	uint64_t hash = hash_name(name, len, is_prefix);
+	uint64_t hash = name_hash(name, len, is_prefix);
 	struct topic *topic = find_topic(hub, hash, name, len, is_prefix);
 	struct sub *sub = xmalloc(sizeof(*sub));
 
@@ -254,14 +244,14 @@ match(const struct hub *hub, const struct change *ch, struct topic **topics)
 	size_t n = 0;
 	struct topic *t;
 
-	t = find_topic(hub, hash_name(ch->channel, ch->channel_len, false),
+	t = find_topic(hub, name_hash(ch->channel, ch->channel_len, false),
 	    ch->channel, ch->channel_len, false);
 	if (t != NULL)
 		topics[n++] = t;
 	for (size_t len = 1; len <= ch->channel_len && len < 256; len++) {
 		if (hub->prefix_lens[len] == 0)
 			continue;
-		t = find_topic(hub, hash_name(ch->channel, len, true),
+		t = find_topic(hub, name_hash(ch->channel, len, true),
 		    ch->channel, len, true);
 		if (t != NULL)
 			topics[n++] = t;
@@ -417,13 +407,8 @@ reopen(struct hub *hub)
 static void
 close_if_broken(struct hub *hub, enum db_status status)
 {
-	char error[sizeof(hub->db.error)];
-
-	if (status == DB_OK || status == DB_BUSY || hub->db.handle == NULL)
-		return;
-	memcpy(error, hub->db.error, sizeof(error));
-	db_close(&hub->db);
-	memcpy(hub->db.error, error, sizeof(error));
+	if (status != DB_OK && status != DB_BUSY && hub->db.handle != NULL)
+		db_give_up(&hub->db, status);
 }
 
 enum db_status

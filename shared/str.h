@@ -57,6 +57,12 @@ size_t utf8_sequence(const unsigned char *bytes, size_t len);
 bool name_valid(const char *name, size_t len);
 
 /*
+ * Hash of a channel's name, or of a prefix: the same text hashes differently as
+ * either.  Never 0.
+ */
+uint64_t name_hash(const char *name, size_t len, bool is_prefix);
+
+/*
  * Appends `len` bytes as a JSON string with its quotes (RFC 8259, section 7).
  * Ill-formed UTF-8 becomes U+FFFD.  '<', '>', '&', U+2028 and U+2029 are
  * escaped as well, so that the text may stand inside a script element.

@@ -125,13 +125,8 @@ close_if_broken(struct writer *w, enum db_status status)
 		break;
 	}
 	board_add(w->board, BOARD_DB_ERRORS, 1);
-	if (w->db.handle != NULL) {
-		char error[sizeof(w->db.error)];
-
-		memcpy(error, w->db.error, sizeof(error));
-		db_close(&w->db);
-		memcpy(w->db.error, error, sizeof(error));
-	}
+	if (w->db.handle != NULL)
+		db_give_up(&w->db, status);
 }
 
 /* One job inside the transaction.  Only what breaks all is returned. */
