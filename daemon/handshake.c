@@ -240,6 +240,19 @@ add_host(const struct handshake *hs, struct req *req,
 	str_free(&host);
 }
 
+/* Whom the proxy has authenticated, if it is one of ours. */
+static void
+add_remote_user(const struct handshake *hs, struct req *req,
+    const struct config *config, const char *peer)
+{
+	struct str user = { 0 };
+
+	join_values(hs, "X-Remote-User", &user);
+	if (user.len > 0 && is_trusted(config, peer))
+		req_add_var(req, "REMOTE_USER", user.p);
+	str_free(&user);
+}
+
 static void
 add_headers(const struct handshake *hs, struct req *req)
 {
@@ -280,14 +293,16 @@ handshake_fill(const struct handshake *hs, struct req *req,
 	req_add_var(req, "SCRIPT_NAME", url);
 	req_add_var(req, "QUERY_STRING", query == NULL ? "" : query);
 	add_remote_addr(hs, req, config, peer);
+	add_remote_user(hs, req, config, peer);
 	add_host(hs, req, config, peer);
 	add_headers(hs, req);
 	req_vars_done(req);
 	free(url);
 }
 
-bool
-handshake_has_token(const char *list, const char *token)
+static bool
+list_has(const char *list, const char *token,
+    int (*compare)(const char *, const char *, size_t))
 {
 	size_t n = strlen(token);
 
@@ -296,11 +311,23 @@ handshake_has_token(const char *list, const char *token)
 
 		list += strspn(list, " \t,");
 		len = strcspn(list, " \t,");
-		if (len == n && strncasecmp(list, token, n) == 0)
+		if (len == n && compare(list, token, n) == 0)
 			return true;
 		list += len;
 	}
 	return false;
+}
+
+bool
+handshake_has_token(const char *list, const char *token)
+{
+	return list_has(list, token, strncasecmp);
+}
+
+bool
+handshake_offers(const char *list, const char *protocol)
+{
+	return list_has(list, protocol, strncmp);
 }
 
 int

@@ -41,10 +41,10 @@ void handshake_fill(const struct handshake *hs, struct req *req,
  */
 int handshake_check(const struct req *req, char *accept, const char **why);
 
-/*
- * Whether a comma list, such as that of Connection or Sec-WebSocket-Protocol,
- * has a token; case aside.
- */
+/* Whether a comma list, such as that of Connection, has a token; case aside. */
 bool handshake_has_token(const char *list, const char *token);
+
+/* Whether Sec-WebSocket-Protocol offers this one, letter by letter. */
+bool handshake_offers(const char *list, const char *protocol);
 
 #endif

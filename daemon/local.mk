@@ -6,10 +6,14 @@ daemon_PROGRAMS += %D%/wsd
 	%D%/wsconn.c \
 	%D%/wsconn.h \
 	%D%/wsd.c \
+	%D%/wsdrain.c \
+	%D%/wsdrain.h \
 	%D%/wsform.c \
 	%D%/wsform.h \
 	%D%/wsop.c \
-	%D%/wsop.h
+	%D%/wsop.h \
+	%D%/wsopen.c \
+	%D%/wsopen.h
 %C%_wsd_LDADD = $(SHARED_LIBS) $(HTTP_PARSER_LIBS)
 dist_man_MANS += \
 	%D%/wsd.8

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A WebSocket connection: handshake, frames, the close handshake.  It is a
- * client of the hub like any other; what is its own is the framing and that it
- * can be spoken to.
+ * A WebSocket connection: frames, pings, the close handshake.  It is a client
+ * of the hub like any other; what is its own is the framing and that it can be
+ * spoken to.
+ *
+ * Who does not take our answers, or sends what is much work (deflated), is not
+ * read from for a while; what had been read already is kept and has a turn
+ * later, one connection in each turn of the loop.
  */
 #include "config.h"
 
@@ -21,27 +25,35 @@
 #include "daemon/wsconn.h"
 #include "daemon/wsform.h"
 #include "daemon/wsop.h"
+#include "daemon/wsopen.h"
 #include "shared/access.h"
 #include "shared/board.h"
 #include "shared/chunk.h"
 #include "shared/clock.h"
 #include "shared/config_file.h"
 #include "shared/hub.h"
-#include "shared/interest.h"
 #include "shared/log.h"
 #include "shared/req.h"
 #include "shared/server.h"
-#include "shared/str.h"
 
-#define READ_SIZE   65536
-#define HANDSHAKE_S 10.0      /* for the head to come in */
-#define CLOSING_S   3.0       /* for the peer to answer a close frame */
-#define SILENT_MAX  3         /* heartbeats without a byte: gone */
-#define QUEUE_HIGH  (1 << 20) /* bytes of answers; above, no more is read */
-#define FOREVER_MS  (INT64_C(10) * 365 * 86400000)
+#define READ_SIZE        65536
+#define SILENT_MAX       3         /* heartbeats without a byte: gone */
+#define QUEUE_HIGH       (1 << 20) /* bytes of answers; above, no more is read */
+#define SMALL_MESSAGE    16384     /* bytes; never refused for want of room */
+#define INFLATER_BYTES   45000     /* about what one takes */
+#define ECHO_DEFLATE_MAX 131072    /* bytes; deflating more would take long */
 
-static LIST_HEAD(, wsconn) conns = LIST_HEAD_INITIALIZER(conns);
+/* All; those that end lie apart. */
+static LIST_HEAD(wsconns, wsconn) conns = LIST_HEAD_INITIALIZER(conns);
+static struct wsconns ending = LIST_HEAD_INITIALIZER(ending);
 static unsigned nconns;
+
+/* Bytes of unfinished messages. */
+static size_t incoming;
+
+/* Those with a turn to come. */
+static TAILQ_HEAD(, wsconn) busy = TAILQ_HEAD_INITIALIZER(busy);
+static ev_idle busy_idle;
 
 static const unsigned edges[WS__MAX] = {
 	[WS_HANDSHAKE] = 1u << WS_REFUSED | 1u << WS_OPEN | 1u << WS_GONE,
@@ -51,12 +63,43 @@ static const unsigned edges[WS__MAX] = {
 };
 
 static void
-set_state(struct wsconn *conn, enum ws_state state)
+lay_apart(struct wsconn *conn)
+{
+	LIST_REMOVE(conn, link);
+	LIST_INSERT_HEAD(&ending, conn, link);
+}
+
+void
+wsconn_set_state(struct wsconn *conn, enum ws_state state)
 {
 	log_debug("connection %p: state %d -> %d", (void *)conn, conn->state,
 	    state);
 	assert(edges[conn->state] & 1u << state);
 	conn->state = (uint8_t)state;
+	if (state == WS_REFUSED || state == WS_CLOSING)
+		lay_apart(conn);
+}
+
+static void
+set_timer(struct wsconn *conn, int64_t ms)
+{
+	conn->timer.repeat = ms <= 0 ? 0.001 : (double)ms / 1000;
+	ev_timer_again(EV_DEFAULT_UC_ & conn->timer);
+}
+
+/* The next look at an open connection. */
+static void
+set_open_timer(struct wsconn *conn)
+{
+	const struct config *config = &conn->server->config;
+	int64_t ms = config->heartbeat_ms, left;
+
+	if (conn->message_ms != 0) {
+		left =
+		    conn->message_ms + config->ws_message_ms - clock_mono_ms();
+		ms = left < ms ? left : ms;
+	}
+	set_timer(conn, ms);
 }
 
 static void
@@ -69,6 +112,28 @@ drop_req(struct wsconn *conn)
 	conn->req = NULL;
 }
 
+/* Counts what it holds of an unfinished message. */
+static void
+count_incoming(struct wsconn *conn)
+{
+	size_t now = conn->in.message.cap + conn->rest.cap +
+		     (conn->in.inflater != NULL ? INFLATER_BYTES : 0);
+
+	incoming += now - conn->counted;
+	conn->counted = now;
+}
+
+static void
+drop_rest(struct wsconn *conn)
+{
+	str_free(&conn->rest);
+	conn->rest_at = 0;
+	conn->paused = conn->sink.tell_drained = false;
+	if (conn->busy)
+		TAILQ_REMOVE(&busy, conn, busy_link);
+	conn->busy = false;
+}
+
 /* Closes at once; the struct stays while the writer has jobs of it. */
 static void
 wsconn_close(struct wsconn *conn)
@@ -76,13 +141,15 @@ wsconn_close(struct wsconn *conn)
 	struct server *server = conn->server;
 
 	if (conn->state != WS_GONE) {
-		set_state(conn, WS_GONE);
+		wsconn_set_state(conn, WS_GONE);
 		client_detach(&conn->client);
 		ev_timer_stop(EV_DEFAULT_UC_ & conn->timer);
 		sink_close(&conn->sink);
 		handshake_free(conn->hs);
 		conn->hs = NULL;
 		ws_in_free(&conn->in);
+		drop_rest(conn);
+		count_incoming(conn);
 		drop_req(conn);
 		LIST_REMOVE(conn, link);
 		nconns--;
@@ -97,36 +164,31 @@ wsconn_close(struct wsconn *conn)
 static void
 half_close(struct wsconn *conn)
 {
+	if (conn->half_closed)
+		return;
+	conn->half_closed = true;
 	shutdown(conn->sink.fd, SHUT_WR);
-	conn->timer.repeat = CLOSING_S;
-	ev_timer_again(EV_DEFAULT_UC_ & conn->timer);
+	set_timer(conn, conn->server->config.ws_closing_ms);
 }
 
-/* Writes what is queued; may close. */
-static void
+/* Writes what is queued.  Returns false if the connection is no more. */
+static bool
 flush(struct wsconn *conn)
 {
-	if (sink_flush(&conn->sink, clock_mono_ms()) == -1)
+	if (sink_flush(&conn->sink, clock_mono_ms()) == -1) {
 		wsconn_close(conn);
-	else if (conn->sink.ended && conn->sink.count == 0)
+		return false;
+	}
+	if (conn->sink.ended && conn->sink.count == 0)
 		half_close(conn);
+	return true;
 }
 
-static void
-on_gone(struct client *client)
+void
+wsconn_client_gone(struct client *client)
 {
-	struct wsconn *conn =
-	    (void *)((char *)client - offsetof(struct wsconn, client));
-
-	if (conn->sink.fd == -1 || !conn->sink.ended || conn->sink.count > 0) {
-		wsconn_close(conn);
-		return;
-	}
-	/* It was ended in an orderly way: 1012 is out. */
-	client_detach(client);
-	if (conn->state == WS_OPEN)
-		set_state(conn, WS_CLOSING);
-	half_close(conn);
+	wsconn_close(
+	    (void *)((char *)client - offsetof(struct wsconn, client)));
 }
 
 void
@@ -147,29 +209,52 @@ wsconn_fail(struct wsconn *conn, enum ws_code code, const char *reason)
 	client_detach(&conn->client);
 	sink_push(&conn->sink, ws_close_frame(code, reason));
 	sink_end(&conn->sink);
-	set_state(conn, WS_CLOSING);
+	wsconn_set_state(conn, WS_CLOSING);
+	/* What still comes is read and thrown away. */
+	drop_rest(conn);
+	sink_want_input(&conn->sink, true);
+	set_timer(conn, conn->server->config.ws_closing_ms);
+}
+
+/* What was put off may have a turn, once there is room for its answers. */
+static void
+go_on_later(struct wsconn *conn)
+{
+	if (conn->state != WS_OPEN || !conn->paused || conn->busy ||
+	    conn->sink.queued > QUEUE_HIGH)
+		return;
+	conn->busy = true;
+	TAILQ_INSERT_TAIL(&busy, conn, busy_link);
+	ev_idle_start(EV_DEFAULT_UC_ & busy_idle);
 }
 
 void
 wsconn_job_done(struct wsconn *conn)
 {
 	conn->jobs--;
-	if (conn->state == WS_GONE)
+	if (conn->state == WS_GONE) {
 		wsconn_close(conn);
-	else
-		flush(conn);
+		return;
+	}
+	if (conn->last_jobs && conn->jobs == 0)
+		wsconn_fail(conn, WS_CODE_RESTART, "the server restarts");
+	if (flush(conn))
+		go_on_later(conn);
 }
 
 /* A whole message from the client. */
 static void
 on_message(struct wsconn *conn)
 {
-	struct ws_in *in = &conn->in;
+	const struct ws_in *in = &conn->in;
+	const char *text = in->message.len > 0 ? in->message.p : "";
+	size_t len = in->message.len;
 
+	conn->message_ms = 0;
 	if (conn->is_echo)
-		wsconn_send(conn, ws_frame((enum ws_opcode)in->opcode,
-				      in->message.len > 0 ? in->message.p : "",
-				      in->message.len));
+		wsconn_send(conn,
+		    wsform_frame((enum ws_opcode)in->opcode, text, len,
+			len <= ECHO_DEFLATE_MAX ? conn->window_bits : 0));
 	else if (!conn->is_json)
 		wsconn_fail(conn, WS_CODE_UNSUPPORTED,
 		    "sending needs the subprotocol tidings.json");
@@ -177,198 +262,115 @@ on_message(struct wsconn *conn)
 		wsconn_fail(conn, WS_CODE_UNSUPPORTED,
 		    "operations are text, not binary");
 	else
-		wsop_handle(conn, in->message.len > 0 ? in->message.p : "",
-		    in->message.len);
+		wsop_handle(conn, text, len);
+}
+
+static void
+on_event(struct wsconn *conn, enum ws_event event)
+{
+	const struct ws_in *in = &conn->in;
+
+	switch (event) {
+	case WS_EV_MESSAGE:
+		on_message(conn);
+		break;
+	case WS_EV_PING:
+		wsconn_send(conn,
+		    ws_frame(WS_PONG, in->control.len > 0 ? in->control.p : "",
+			in->control.len));
+		break;
+	case WS_EV_CLOSE:
+	case WS_EV_BAD:
+		wsconn_fail(conn, (enum ws_code)in->code, "");
+		break;
+	case WS_EV_PONG:
+	case WS_EV_MORE:
+	case WS_EV_PAUSE:
+		break;
+	}
+}
+
+/* Keeps what the reader has not taken. */
+static void
+keep_rest(struct wsconn *conn)
+{
+	struct ws_in *in = &conn->in;
+
+	if (in->feed_len == 0) {
+		str_free(&conn->rest);
+		conn->rest_at = 0;
+	} else if (conn->rest.p != NULL) {
+		conn->rest_at = conn->rest.len - in->feed_len;
+	} else {
+		str_add(&conn->rest, in->feed, in->feed_len);
+	}
+}
+
+/* Bounds of what comes: one message in time, all of them together in size. */
+static void
+check_incoming(struct wsconn *conn)
+{
+	const struct config *config = &conn->server->config;
+
+	count_incoming(conn);
+	if (conn->in.opcode != 0 && conn->message_ms == 0) {
+		conn->message_ms = clock_mono_ms();
+		set_open_timer(conn);
+	}
+	if (incoming > (size_t)config->ws_max_incoming &&
+	    conn->in.message.cap > SMALL_MESSAGE)
+		wsconn_fail(conn, WS_CODE_AGAIN,
+		    "too many large messages are on their way in");
 }
 
 static void
 read_frames(struct wsconn *conn, const void *bytes, size_t len)
 {
-	struct ws_in *in = &conn->in;
+	enum ws_event event = WS_EV_PAUSE;
 
-	ws_feed(in, bytes, len);
-	while (conn->state == WS_OPEN) {
-		switch (ws_read(in)) {
-		case WS_EV_MORE:
-			return;
-		case WS_EV_MESSAGE:
-			on_message(conn);
+	ws_feed(&conn->in, bytes, len);
+	while (conn->state == WS_OPEN && conn->sink.queued <= QUEUE_HIGH) {
+		event = ws_read(&conn->in);
+		if (event == WS_EV_MORE || event == WS_EV_PAUSE)
 			break;
-		case WS_EV_PING:
-			wsconn_send(conn,
-			    ws_frame(WS_PONG,
-				in->control.len > 0 ? in->control.p : "",
-				in->control.len));
-			break;
-		case WS_EV_PONG:
-			break;
-		case WS_EV_CLOSE:
-			wsconn_fail(conn, (enum ws_code)in->code, "");
-			break;
-		case WS_EV_BAD:
-			wsconn_fail(conn, (enum ws_code)in->code, "");
-			break;
-		}
+		on_event(conn, event);
 	}
-}
-
-static void
-refuse(struct wsconn *conn, struct req *req, int status, int site,
-    const char *why)
-{
-	struct str body = { 0 }, headers = { 0 };
-
-	set_state(conn, WS_REFUSED);
-	if (conn->sink.ended)
-		return; /* something else has answered */
-	str_addz(&headers, "Cache-Control: no-store\r\n");
-	if (status == 503)
-		str_addf(&headers, "Retry-After: %u\r\n", 1 + clock_jitter(3));
-	if (status == 426)
-		str_addz(&headers, "Upgrade: websocket\r\n"
-				   "Sec-WebSocket-Version: 13\r\n");
-	req_problem(&body, status, site, why);
-	req_answer(req, status, "application/problem+json", headers.p, body.p,
-	    body.len);
-	str_free(&headers);
-	str_free(&body);
-}
-
-static void
-accept_handshake(struct wsconn *conn, const char *accept)
-{
-	struct client *client = &conn->client;
-	struct str out = { 0 };
-
-	str_addf(&out,
-	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-	    "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n",
-	    accept);
-	if (conn->is_json)
-		str_addz(&out, "Sec-WebSocket-Protocol: tidings.json\r\n");
-	if (client->hub != NULL)
-		str_addf(&out, "Tidings-Cursor: %s-%lld\r\n%s",
-		    client->hub->epoch, (long long)client->pos,
-		    client->reset ? "Tidings-Reset: true\r\n" : "");
-	str_addz(&out, "\r\n");
-	sink_push(&conn->sink, chunk_take(&out));
-	set_state(conn, WS_OPEN);
-	conn->in.max_message = (size_t)conn->server->config.ws_max_message;
-	conn->timer.repeat = (double)conn->server->config.heartbeat_ms / 1000;
-	ev_timer_again(EV_DEFAULT_UC_ & conn->timer);
-	if (client->hub != NULL)
-		client_start(client);
-	else
-		flush(conn);
-}
-
-static bool
-ends_with(const char *text, const char *end)
-{
-	size_t len = strlen(text), n = strlen(end);
-
-	return len >= n && strcmp(text + len - n, end) == 0;
-}
-
-/* Attaches a subscriber.  Returns false if the request is answered. */
-static bool
-attach(struct wsconn *conn, struct req *req)
-{
-	struct server *server = conn->server;
-	struct interest interest;
-	enum db_status status = DB_BUSY;
-
-	if (req_parse_args(req) == -1 ||
-	    interest_read(req, &interest, conn->is_json) == -1)
-		return false;
-	conn->client.gone = on_gone;
-	if ((int64_t)server->hub.nclients < server->config.max_clients) {
-		status = client_attach(&conn->client, &server->hub, &conn->sink,
-		    hub_form(&server->hub, conn->is_json ? &ws_json : &ws_raw,
-			NULL),
-		    &interest, FOREVER_MS);
-		if (status != DB_OK)
-			server_db_refusal(server, req, status,
-			    server->hub.db.error);
-	} else {
-		board_add(server->board, BOARD_REFUSED, 1);
-		req_fail(req, 503, 1601,
-		    "this server holds as many clients as it may");
-	}
-	interest_free(&interest);
-	return status == DB_OK;
-}
-
-/* Connections of all kinds count here, echoes and those that close too. */
-static bool
-is_crowded(const struct server *server)
-{
-	return (int64_t)nconns > server->config.max_clients;
-}
-
-/* The head is whole: answer it. */
-static void
-open_or_refuse(struct wsconn *conn)
-{
-	struct req *req = conn->req;
-	const char *path = req_var(req, "SCRIPT_NAME"), *why = "";
-	char accept[32];
-	int status;
-
-	board_add(conn->server->board, BOARD_REQUESTS, 1);
-	conn->is_echo = ends_with(path, "/echo");
-	conn->is_json =
-	    !conn->is_echo &&
-	    handshake_has_token(req_var(req, "HTTP_SEC_WEBSOCKET_PROTOCOL"),
-		"tidings.json");
-	status = handshake_check(req, accept, &why);
-	if (status == 0 && (conn->is_echo ? !conn->server->config.ws_echo
-					  : !ends_with(path, "/ws") &&
-						strcmp(path, "/") != 0)) {
-		status = 404;
-		why = "there is no WebSocket at this path";
-	}
-	if (status == 0 && is_crowded(conn->server)) {
-		status = 503;
-		why = "this server holds as many clients as it may";
-	}
-	if (status == 0 && !access_origin_allowed(req)) {
-		status = 403;
-		why = access_sentence(ACCESS_BAD_ORIGIN);
-	}
-	if (status != 0) {
-		refuse(conn, req, status, 1602, why);
-	} else if (!conn->is_echo && !attach(conn, req)) {
-		refuse(conn, req, 503, 1603, "");
-	} else {
-		conn->may_publish = access_may_publish(req, NULL) == ACCESS_YES;
-		accept_handshake(conn, accept);
-	}
-}
-
-static void
-read_handshake(struct wsconn *conn, const unsigned char *bytes, size_t len)
-{
-	size_t used;
-	enum handshake_event event =
-	    handshake_read(conn->hs, bytes, len, &used);
-
-	if (event == HANDSHAKE_MORE)
+	if (conn->state != WS_OPEN)
 		return;
-	conn->req = xcalloc(1, sizeof(*conn->req));
-	conn->req->config = &conn->server->config;
-	conn->req->sink = &conn->sink;
-	handshake_fill(conn->hs, conn->req, &conn->server->config, conn->peer);
-	handshake_free(conn->hs);
-	conn->hs = NULL;
-	if (event == HANDSHAKE_BAD)
-		refuse(conn, conn->req, 400, 1604, "this is not HTTP");
-	else if (event == HANDSHAKE_TOO_LONG)
-		refuse(conn, conn->req, 431, 1605, "the head is too long");
-	else
-		open_or_refuse(conn);
-	if (conn->state == WS_OPEN && used < len)
-		read_frames(conn, bytes + used, len - used);
+	conn->paused = conn->sink.tell_drained = event != WS_EV_MORE;
+	sink_want_input(&conn->sink, !conn->paused);
+	keep_rest(conn);
+	check_incoming(conn);
+}
+
+/* What follows on reading; `conn` may be no more then. */
+static void
+after_reading(struct wsconn *conn)
+{
+	conn->jobs--;
+	if (conn->state == WS_GONE)
+		wsconn_close(conn);
+	else if (flush(conn))
+		go_on_later(conn);
+}
+
+static void
+on_busy(struct ev_loop *loop, ev_idle *idle, int revents)
+{
+	struct wsconn *conn = TAILQ_FIRST(&busy);
+
+	(void)revents;
+	if (conn == NULL) {
+		ev_idle_stop(loop, idle);
+		return;
+	}
+	TAILQ_REMOVE(&busy, conn, busy_link);
+	conn->busy = false;
+	conn->jobs++;
+	read_frames(conn,
+	    conn->rest.p == NULL ? NULL : conn->rest.p + conn->rest_at,
+	    conn->rest.len - conn->rest_at);
+	after_reading(conn);
 }
 
 static void
@@ -377,6 +379,7 @@ on_readable(struct sink *sink)
 	static unsigned char buf[READ_SIZE];
 	struct wsconn *conn = (struct wsconn *)(void *)sink;
 	ssize_t n = recv(sink->fd, buf, sizeof(buf), 0);
+	size_t used = 0;
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -388,18 +391,10 @@ on_readable(struct sink *sink)
 	/* Kept from being freed by what the bytes bring about. */
 	conn->jobs++;
 	if (conn->state == WS_HANDSHAKE)
-		read_handshake(conn, buf, (size_t)n);
-	else if (conn->state == WS_OPEN)
-		read_frames(conn, buf, (size_t)n);
-	conn->jobs--;
-	if (conn->state == WS_GONE) {
-		wsconn_close(conn);
-		return;
-	}
-	/* Who does not read our answers is not read from either. */
-	if (conn->state == WS_OPEN && sink->queued > QUEUE_HIGH)
-		sink_want_input(sink, false);
-	flush(conn);
+		used = wsopen_read(conn, buf, (size_t)n);
+	if (conn->state == WS_OPEN && used < (size_t)n)
+		read_frames(conn, buf + used, (size_t)n - used);
+	after_reading(conn);
 }
 
 static void
@@ -407,11 +402,13 @@ on_drained(struct sink *sink)
 {
 	struct wsconn *conn = (struct wsconn *)(void *)sink;
 
-	sink_want_input(sink, true);
-	if (sink->ended)
+	if (sink->ended) {
 		half_close(conn);
-	else if (conn->client.hub != NULL)
+		return;
+	}
+	if (conn->client.hub != NULL)
 		client_drained(&conn->client);
+	go_on_later(conn);
 }
 
 static void
@@ -422,26 +419,62 @@ on_failed(struct sink *sink)
 
 static const struct sink_ops ops = { on_readable, on_drained, on_failed };
 
-/* Pings the silent; a deadline in every state but WS_OPEN. */
+/* Pings the silent and ends the dead. */
 static void
-on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
+look_at_open(struct wsconn *conn, int64_t now_ms)
 {
-	struct wsconn *conn = timer->data;
-	int64_t now_ms = clock_mono_ms(), silent_ms = now_ms - conn->heard_ms;
-	int64_t beat_ms = conn->server->config.heartbeat_ms;
+	const struct config *config = &conn->server->config;
+	int64_t silent_ms = now_ms - conn->heard_ms;
+	int64_t beat_ms = config->heartbeat_ms;
 
-	(void)loop;
-	(void)revents;
 	/* While we write and do not read, what it takes is its sign of life. */
 	if (conn->sink.blocked && conn->sink.progress_ms > conn->heard_ms)
 		silent_ms = now_ms - conn->sink.progress_ms;
-	if (conn->state != WS_OPEN || silent_ms >= SILENT_MAX * beat_ms) {
+	if (silent_ms >= SILENT_MAX * beat_ms) {
 		wsconn_close(conn);
 		return;
 	}
 	if (silent_ms * 10 >= beat_ms * 9)
 		wsconn_send(conn, ws_frame(WS_PING, "", 0));
+	if (conn->message_ms != 0 &&
+	    now_ms - conn->message_ms >= config->ws_message_ms)
+		wsconn_fail(conn, WS_CODE_POLICY,
+		    "a message took too long to come in");
+	else
+		set_open_timer(conn);
 	flush(conn);
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct wsconn *conn = timer->data;
+	int64_t now_ms = clock_mono_ms();
+	int64_t closing_ms = conn->server->config.ws_closing_ms;
+
+	(void)loop;
+	(void)revents;
+	if (conn->state == WS_OPEN)
+		look_at_open(conn, now_ms);
+	else if (conn->state == WS_CLOSING && conn->sink.blocked &&
+		 now_ms - conn->sink.progress_ms < closing_ms)
+		set_timer(conn, closing_ms); /* it still takes what is queued */
+	else
+		wsconn_close(conn);
+}
+
+void
+wsconn_opened(struct wsconn *conn)
+{
+	const struct config *config = &conn->server->config;
+
+	wsconn_set_state(conn, WS_OPEN);
+	conn->may_publish = access_may_publish(conn->req, NULL) == ACCESS_YES;
+	conn->in.max_message = (size_t)config->ws_max_message;
+	conn->in.deflate = conn->window_bits != 0;
+	set_open_timer(conn);
+	if (conn->client.hub != NULL)
+		client_start(&conn->client);
 }
 
 static void
@@ -477,6 +510,10 @@ wsconn_new(struct server *server, int fd)
 		close(fd);
 		return;
 	}
+	if (!ev_is_active(&busy_idle) && nconns == 0) {
+		ev_idle_init(&busy_idle, on_busy);
+		ev_set_priority(&busy_idle, EV_MAXPRI);
+	}
 	conn = xcalloc(1, sizeof(*conn));
 	conn->server = server;
 	conn->hs = handshake_new();
@@ -484,9 +521,8 @@ wsconn_new(struct server *server, int fd)
 	name_peer(conn, fd);
 	sink_open(&conn->sink, SINK_RAW, fd, &ops, conn->heard_ms);
 	ev_init(&conn->timer, on_timer);
-	conn->timer.repeat = HANDSHAKE_S;
 	conn->timer.data = conn;
-	ev_timer_again(EV_DEFAULT_UC_ & conn->timer);
+	set_timer(conn, server->config.ws_handshake_ms);
 	LIST_INSERT_HEAD(&conns, conn, link);
 	nconns++;
 }
@@ -497,32 +533,66 @@ wsconn_count(void)
 	return nconns;
 }
 
-unsigned
-wsconn_stop_all(void)
+void
+wsconn_reload(struct server *server)
+{
+	struct wsconn *conn;
+
+	LIST_FOREACH(conn, &conns, link) {
+		if (conn->state != WS_OPEN)
+			continue;
+		conn->in.max_message = (size_t)server->config.ws_max_message;
+		conn->may_publish =
+		    access_may_publish(conn->req, NULL) == ACCESS_YES;
+		set_open_timer(conn);
+	}
+}
+
+void
+wsconn_restart(struct wsconn *conn)
+{
+	if (conn->jobs > 0) {
+		conn->last_jobs = true;
+		sink_want_input(&conn->sink, false);
+		lay_apart(conn);
+		return;
+	}
+	wsconn_fail(conn, WS_CODE_RESTART, "the server restarts");
+	flush(conn);
+}
+
+struct wsconn *
+wsconn_first(void)
+{
+	return LIST_FIRST(&conns);
+}
+
+void
+wsconn_close_unopened(void)
 {
 	struct wsconn *conn, *next;
 
 	for (conn = LIST_FIRST(&conns); conn != NULL; conn = next) {
 		next = LIST_NEXT(conn, link);
-		if (conn->state == WS_OPEN)
-			wsconn_fail(conn, WS_CODE_RESTART,
-			    "the server restarts");
-		else if (conn->state == WS_HANDSHAKE) {
+		if (conn->state == WS_HANDSHAKE)
 			wsconn_close(conn);
-			continue;
-		}
-		flush(conn);
 	}
-	return nconns;
+}
+
+static void
+close_list(struct wsconns *list)
+{
+	struct wsconn *conn, *next;
+
+	for (conn = LIST_FIRST(list); conn != NULL; conn = next) {
+		next = LIST_NEXT(conn, link);
+		wsconn_close(conn);
+	}
 }
 
 void
 wsconn_free_all(void)
 {
-	struct wsconn *conn, *next;
-
-	for (conn = LIST_FIRST(&conns); conn != NULL; conn = next) {
-		next = LIST_NEXT(conn, link);
-		wsconn_close(conn);
-	}
+	close_list(&conns);
+	close_list(&ending);
 }

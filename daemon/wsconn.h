@@ -11,6 +11,7 @@
 
 #include "shared/client.h"
 #include "shared/sink.h"
+#include "shared/str.h"
 #include "shared/wsframe.h"
 
 struct chunk;
@@ -29,27 +30,44 @@ enum ws_state {
 
 /* One connection. */
 struct wsconn {
-	struct sink sink;        /* first: a sink's owner is found so */
-	struct client client;    /* attached while it subscribes */
-	struct server *server;   /* whose it is */
-	struct handshake *hs;    /* WS_HANDSHAKE, else NULL */
-	struct req *req;         /* kept for access checks, or NULL */
-	struct ws_in in;         /* reader of frames */
-	ev_timer timer;          /* handshake, ping, closing */
-	int64_t heard_ms;        /* monotonic, of the last byte from it */
-	unsigned jobs;           /* with the writer */
-	LIST_ENTRY(wsconn) link; /* all */
-	uint8_t state;           /* enum ws_state */
-	bool is_json;            /* subprotocol tidings.json */
-	bool is_echo;            /* returns what comes */
-	bool may_publish;        /* by its handshake */
-	char peer[48];           /* address of the connection, or "unix" */
+	struct sink sink;              /* first: a sink's owner is found so */
+	struct client client;          /* attached while it subscribes */
+	struct server *server;         /* whose it is */
+	struct handshake *hs;          /* WS_HANDSHAKE, else NULL */
+	struct req *req;               /* kept for access checks, or NULL */
+	struct ws_in in;               /* reader of frames */
+	struct str rest;               /* read, but not fed to it yet */
+	size_t rest_at;                /* bytes of `rest` that are done */
+	size_t counted;                /* bytes of it among `incoming` */
+	ev_timer timer;                /* handshake, ping, closing */
+	int64_t heard_ms;              /* monotonic, of the last byte from it */
+	int64_t message_ms;            /* of an unfinished message, 0 = none */
+	unsigned jobs;                 /* with the writer */
+	LIST_ENTRY(wsconn) link;       /* all */
+	TAILQ_ENTRY(wsconn) busy_link; /* of those with a turn to come */
+	uint8_t state;                 /* enum ws_state */
+	uint8_t window_bits;           /* of its permessage-deflate, 0 = none */
+	bool is_json;                  /* subprotocol tidings.json */
+	bool is_echo;                  /* returns what comes */
+	bool may_publish;              /* by its handshake */
+	bool paused;                   /* not read from until its turn comes */
+	bool busy;                     /* has a turn to come */
+	bool last_jobs;                /* to be closed when its jobs are done */
+	bool half_closed;              /* nothing more leaves */
+	char peer[48]; /* address of the connection, or "unix" */
 };
 
 /* Takes an accepted, non-blocking socket over. */
 void wsconn_new(struct server *server, int fd);
 
-/* Queues and writes one frame; takes the reference. */
+/* For the opening: the state changes; the answer is queued, frames follow. */
+void wsconn_set_state(struct wsconn *conn, enum ws_state state);
+void wsconn_opened(struct wsconn *conn);
+
+/* What the hub calls when it gives the client up. */
+void wsconn_client_gone(struct client *client);
+
+/* Queues one frame; takes the reference. */
 void wsconn_send(struct wsconn *conn, struct chunk *frame);
 
 /* Sends a close frame and begins to close. */
@@ -58,8 +76,19 @@ void wsconn_fail(struct wsconn *conn, enum ws_code code, const char *reason);
 /* A job of this connection is done; may free it. */
 void wsconn_job_done(struct wsconn *conn);
 
-/* Ends all with 1012; returns how many there are. */
-unsigned wsconn_stop_all(void);
+/* The configuration has changed. */
+void wsconn_reload(struct server *server);
+
+/* For a stop: one of those that are not ending yet, or NULL. */
+struct wsconn *wsconn_first(void);
+
+/* Ends one with 1012, when its jobs are done. */
+void wsconn_restart(struct wsconn *conn);
+
+/* Closes those whose handshake is not done. */
+void wsconn_close_unopened(void);
+
+/* Connections of all states. */
 unsigned wsconn_count(void);
 void wsconn_free_all(void);
 

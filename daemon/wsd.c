@@ -10,10 +10,13 @@
 #include <unistd.h>
 
 #include "daemon/wsconn.h"
+#include "daemon/wsdrain.h"
+#include "daemon/wsform.h"
 #include "shared/config_file.h"
 #include "shared/listener.h"
 #include "shared/log.h"
 #include "shared/server.h"
+#include "shared/wsdeflate.h"
 
 static void
 on_accepted(void *arg, int fd)
@@ -21,10 +24,18 @@ on_accepted(void *arg, int fd)
 	wsconn_new(arg, fd);
 }
 
+static void
+on_reload(struct server *server)
+{
+	wsform_configure(&server->config);
+	wsconn_reload(server);
+}
+
 static const struct program program = {
 	.name = "wsd",
 	.writes = true,
-	.stop = wsconn_stop_all,
+	.reload = on_reload,
+	.stop = wsdrain_start,
 };
 
 static void
@@ -61,6 +72,7 @@ main(int argc, char **argv)
 	if (optind < argc)
 		usage();
 	server_init(&server, &program, config_path, false);
+	wsform_configure(&server.config);
 	if (where != NULL || !listener_is_socket(STDIN_FILENO)) {
 		fd = listener_bind(where != NULL ? where
 						 : server.config.ws_listen,
@@ -73,5 +85,6 @@ main(int argc, char **argv)
 	server_run(&server);
 	wsconn_free_all();
 	server_free(&server);
+	ws_deflate_free();
 	return 0;
 }

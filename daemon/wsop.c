@@ -20,10 +20,13 @@
 #include "shared/config_file.h"
 #include "shared/hub.h"
 #include "shared/interest.h"
+#include "shared/mute.h"
 #include "shared/publish.h"
 #include "shared/server.h"
 #include "shared/str.h"
 #include "shared/writer.h"
+
+#define SUBS_MAX 2000000 /* subscriptions of all connections together */
 
 /* A publish that the writer has. */
 struct task {
@@ -31,6 +34,7 @@ struct task {
 	struct wsconn *conn;    /* who waits */
 	json_t *ref;            /* of the request, or NULL */
 	bool list;              /* the answer is a list */
+	bool echo;              /* the publisher gets it as well */
 };
 
 static void
@@ -185,16 +189,21 @@ subscribe(struct wsconn *conn, json_t *root, const json_t *ref)
 	int64_t after = 0;
 	bool reset = false;
 
-	wrong = read_wants(root, &in, server->config.max_channels);
+	wrong = read_wants(root, &in, server->config.ws_max_channels);
 	if (wrong == NULL &&
-	    (int64_t)(conn->client.nsubs + count_new(&conn->client, &in)) >
-		server->config.max_channels)
+	    (int64_t)(conn->client.subs.n + count_new(&conn->client, &in)) >
+		server->config.ws_max_channels)
 		wrong = "too many channels";
 	if (wrong == NULL && !read_since(root, &in.cursor))
 		wrong = "since is not a cursor: EPOCH-ID, an id, earliest, "
 			"latest or -N";
 	if (wrong != NULL) {
 		fail(conn, ref, 400, "%s", wrong);
+		interest_free(&in);
+		return;
+	}
+	if (hub->nsubs + in.n > SUBS_MAX) {
+		fail(conn, ref, 503, "this server has too many subscriptions");
 		interest_free(&in);
 		return;
 	}
@@ -260,15 +269,26 @@ answer_job(struct task *task)
 }
 
 static void
+free_task(struct task *task)
+{
+	struct job *job = &task->publish.job;
+
+	for (size_t i = 0; job->mutes != NULL && i < job->n; i++)
+		mute_settle(job->mutes[i]);
+	free(job->mutes);
+	json_decref(task->ref);
+	publish_free(&task->publish);
+	free(task);
+}
+
+static void
 on_done(struct job *job)
 {
 	struct task *task = job->arg;
 	struct wsconn *conn = task->conn;
 
 	answer_job(task);
-	json_decref(task->ref);
-	publish_free(&task->publish);
-	free(task);
+	free_task(task);
 	wsconn_job_done(conn);
 }
 
@@ -287,7 +307,7 @@ may_publish(const struct wsconn *conn, json_t *root)
 static int
 read_messages(struct task *task, json_t *root)
 {
-	static const char *const ours[] = { "op", "ref", "key" };
+	static const char *const ours[] = { "op", "ref", "key", "echo" };
 	struct publish *p = &task->publish;
 	json_t *list = json_object_get(root, "messages"), *item;
 	const struct config *config = &task->conn->server->config;
@@ -308,11 +328,52 @@ read_messages(struct task *task, json_t *root)
 	return -1;
 }
 
+/* Each message gets a note in the list of what its publisher is spared. */
+static void
+mute_messages(struct task *task)
+{
+	struct job *job = &task->publish.job;
+
+	if (task->echo)
+		return;
+	job->mutes = xcalloc(job->n, sizeof(*job->mutes));
+	for (size_t i = 0; i < job->n; i++)
+		job->mutes[i] = client_mute(&task->conn->client);
+}
+
+static bool
+submit(struct task *task)
+{
+	struct wsconn *conn = task->conn;
+	struct job *job = &task->publish.job;
+
+	job->outcomes = xcalloc(job->n, sizeof(*job->outcomes));
+	job->done = on_done;
+	job->arg = task;
+	mute_messages(task);
+	conn->jobs++;
+	if (writer_submit(conn->server->writer, job))
+		return true;
+	conn->jobs--;
+	for (size_t i = 0; job->mutes != NULL && i < job->n; i++)
+		mute_tell(job->mutes[i], -1);
+	return false;
+}
+
+static bool
+read_echo(json_t *root, bool *echo)
+{
+	json_t *value = json_object_get(root, "echo");
+
+	*echo = value == NULL || !json_is_false(value);
+	return value == NULL || json_is_boolean(value);
+}
+
 static void
 publish(struct wsconn *conn, json_t *root, json_t *ref)
 {
 	struct task *task;
-	struct job *job;
+	bool echo;
 
 	if (!may_publish(conn, root)) {
 		fail(conn, ref, 403,
@@ -321,27 +382,23 @@ publish(struct wsconn *conn, json_t *root, json_t *ref)
 		    "the handshake");
 		return;
 	}
+	if (!read_echo(root, &echo)) {
+		fail(conn, ref, 400, "echo must be true or false");
+		return;
+	}
 	task = xcalloc(1, sizeof(*task));
-	job = &task->publish.job;
 	task->conn = conn;
+	task->echo = echo;
 	task->ref = json_incref(ref);
 	task->publish.root = json_incref(root);
-	if (read_messages(task, root) == 0) {
-		job->outcomes = xcalloc(job->n, sizeof(*job->outcomes));
-		job->done = on_done;
-		job->arg = task;
-		conn->jobs++;
-		if (writer_submit(conn->server->writer, job))
-			return;
-		conn->jobs--;
-		fail(conn, ref, 429, "too many publishes wait already");
-	} else {
+	if (read_messages(task, root) == -1)
 		fail(conn, ref, task->publish.status, "%s",
 		    task->publish.error);
-	}
-	json_decref(task->ref);
-	publish_free(&task->publish);
-	free(task);
+	else if (submit(task))
+		return;
+	else
+		fail(conn, ref, 429, "too many publishes wait already");
+	free_task(task);
 }
 
 void

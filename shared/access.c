@@ -73,6 +73,9 @@ access_may_publish(const struct req *req, const char *key)
 	if (key != NULL)
 		return key_known(req->config, key) ? ACCESS_YES
 						   : ACCESS_BAD_KEY;
+	if (req->config->publish_from_users &&
+	    req_var(req, "REMOTE_USER")[0] != '\0')
+		return ACCESS_YES;
 	if (req->config->publish_from_loopback &&
 	    access_is_loopback(req_var(req, "REMOTE_ADDR")) &&
 	    is_local_page(req))

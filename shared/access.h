@@ -18,9 +18,9 @@ enum access {
 
 /*
  * Whether this request may publish: with a key (`Authorization: Bearer`), or
- * from loopback where the configuration says so; never from a page of another
- * site that is not in the list of origins.  `key` is one given in another way,
- * or NULL.
+ * from loopback or as a user of httpd where the configuration says so; never
+ * from a page of another site that is not in the list of origins.  `key` is one
+ * given in another way, or NULL.
  */
 enum access access_may_publish(const struct req *req, const char *key);
 

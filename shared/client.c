@@ -21,6 +21,7 @@
 #include "shared/hub.h"
 #include "shared/interest.h"
 #include "shared/log.h"
+#include "shared/mute.h"
 #include "shared/sink.h"
 #include "shared/str.h"
 
@@ -88,13 +89,26 @@ is_full(const struct client *client)
 	return client->sink->queued >= QUEUE_HIGH;
 }
 
+/* Whether a message that its channels bring is not for it all the same. */
+static bool
+is_withheld(struct client *client, const struct change *ch)
+{
+	return (ch->id <= client->uneven_upto &&
+		   !subs_lack(&client->subs, client->hub, ch)) ||
+	       (!STAILQ_EMPTY(&client->mutes) &&
+		   mutes_have(&client->mutes, ch->id));
+}
+
 /* Gives one message to a client that has room. */
 static void
 give(struct client *client, const struct change *ch)
 {
-	struct chunk *chunk = encode(client->form, ch, client->hub->epoch);
+	struct chunk *chunk;
 
 	client->pos = ch->id;
+	if (is_withheld(client, ch))
+		return;
+	chunk = encode(client->form, ch, client->hub->epoch);
 	client->hub->delivered++;
 	if (!transport_of(client)->once) {
 		push(client, chunk);
@@ -151,51 +165,20 @@ client_deliver(struct client *client, const struct change *ch)
 }
 
 static bool
-sub_matches(const struct sub *sub, const struct change *ch)
-{
-	const struct topic *topic = sub->topic;
-
-	return (topic->len == ch->channel_len ||
-		   (topic->is_prefix && topic->len < ch->channel_len)) &&
-	       memcmp(topic->name, ch->channel, topic->len) == 0;
-}
-
-/* Whether some subscription wants a message that others have had already. */
-static bool
-is_new_to(const struct client *client, const struct change *ch)
-{
-	for (size_t i = 0; i < client->nsubs; i++)
-		if (client->subs[i]->after < ch->id &&
-		    sub_matches(client->subs[i], ch))
-			return true;
-	return false;
-}
-
-static bool
 give_backlog(const struct change *ch, void *arg)
 {
 	struct client *client = arg;
 
-	if (client->rewound && !is_new_to(client, ch))
-		client->pos = ch->id;
-	else
-		give(client, ch);
+	give(client, ch);
 	return !is_full(client);
 }
 
-/* Its subscriptions as wants; the caller frees. */
-static struct want *
-make_wants(const struct client *client)
+struct mute *
+client_mute(struct client *client)
 {
-	struct want *want = xcalloc(client->nsubs, sizeof(*want));
-
-	for (size_t i = 0; i < client->nsubs; i++) {
-		const struct topic *topic = client->subs[i]->topic;
-
-		want[i] =
-		    (struct want){ topic->name, topic->len, topic->is_prefix };
-	}
-	return want;
+	mutes_pass(&client->mutes,
+	    client->state == CLIENT_LIVE ? client->hub->last_id : client->pos);
+	return mute_new(&client->mutes);
 }
 
 void
@@ -230,6 +213,7 @@ client_feed(struct client *client)
 {
 	struct hub *hub = client->hub;
 	struct want *want;
+	size_t n;
 	bool done = false;
 	enum db_status status;
 
@@ -246,12 +230,12 @@ client_feed(struct client *client)
 		hub_mark_dirty(hub, client);
 		return; /* its timer comes back to it */
 	}
-	want = make_wants(client);
-	status = backlog_read(&hub->db, want, client->nsubs, &client->pos,
-	    hub->last_id, give_backlog, client, &done);
+	want = subs_wants(&client->subs,
+	    client->pos < client->uneven_upto ? hub->last_id : INT64_MAX, &n);
+	status = backlog_read(&hub->db, want, n, &client->pos, hub->last_id,
+	    give_backlog, client, &done);
 	free(want);
 	if (status == DB_OK && done) {
-		client->rewound = false;
 		client_set_state(client, CLIENT_LIVE);
 		tell_cursor(client);
 	} else if (status == DB_OK && is_full(client)) {
@@ -374,41 +358,43 @@ client_settle(struct client *client, int64_t now_ms)
 		schedule(client);
 }
 
-static struct sub *
-find_sub(const struct client *client, const struct want *want)
-{
-	for (size_t i = 0; i < client->nsubs; i++) {
-		const struct topic *topic = client->subs[i]->topic;
-
-		if (topic->len == want->len &&
-		    topic->is_prefix == want->is_prefix &&
-		    memcmp(topic->name, want->name, want->len) == 0)
-			return client->subs[i];
-	}
-	return NULL;
-}
-
 bool
 client_has(const struct client *client, const struct want *want)
 {
-	return find_sub(client, want) != NULL;
+	return subs_find(&client->subs, want) != NULL;
 }
 
 static void
 add_sub(struct client *client, const struct want *want, int64_t after)
 {
-	struct sub *sub = find_sub(client, want);
+	struct sub *sub = subs_find(&client->subs, want);
 
 	if (sub == NULL) {
-		if ((client->nsubs & (client->nsubs - 1)) == 0)
-			client->subs = xreallocarray(client->subs,
-			    client->nsubs == 0 ? 1 : client->nsubs * 2,
-			    sizeof(struct sub *));
 		sub = hub_subscribe(client->hub, client, want->name, want->len,
 		    want->is_prefix);
-		client->subs[client->nsubs++] = sub;
+		subs_add(&client->subs, sub);
 	}
 	sub->after = after;
+}
+
+/*
+ * Up to some id each sub knows by itself how far it has got.  Before, they were
+ * all as far as the client.
+ */
+static void
+make_uneven(struct client *client, int64_t after)
+{
+	int64_t most = client->pos > after ? client->pos : after;
+	struct sub *sub;
+
+	if (client->pos >= client->uneven_upto) {
+		SUBS_FOREACH(sub, &client->subs)
+		{
+			sub->after = client->pos;
+		}
+	}
+	if (client->uneven_upto < most)
+		client->uneven_upto = most;
 }
 
 /*
@@ -424,40 +410,33 @@ client_subscribe(struct client *client, const struct want *want, size_t n,
 		return;
 	if (client->state == CLIENT_LIVE && client->pos < client->hub->last_id)
 		client->pos = client->hub->last_id;
-	if (!client->rewound)
-		for (size_t i = 0; i < client->nsubs; i++)
-			client->subs[i]->after = client->pos;
+	if (client->subs.n == 0) {
+		client->pos = after;
+		client->uneven_upto = 0;
+	} else if (after != client->pos) {
+		make_uneven(client, after);
+	}
 	for (size_t i = 0; i < n; i++)
 		add_sub(client, &want[i], after);
-	if (client->nsubs > n && after != client->pos)
-		client->rewound = true;
-	if (after < client->pos || client->nsubs == n) {
+	if (after < client->pos)
 		client->pos = after;
-		if (client->state == CLIENT_LIVE) {
-			client_set_state(client, CLIENT_BEHIND);
-			hub_mark_behind(client->hub, client);
-		}
+	if (client->pos < client->hub->last_id &&
+	    client->state == CLIENT_LIVE) {
+		client_set_state(client, CLIENT_BEHIND);
+		hub_mark_behind(client->hub, client);
 	}
 }
 
 void
 client_unsubscribe(struct client *client, const struct want *want, size_t n)
 {
-	for (size_t i = 0; i < client->nsubs;) {
-		const struct topic *topic = client->subs[i]->topic;
-		bool match = false;
+	for (size_t i = 0; i < n; i++) {
+		struct sub *sub = subs_find(&client->subs, &want[i]);
 
-		for (size_t j = 0; j < n && !match; j++)
-			match =
-			    topic->len == want[j].len &&
-			    topic->is_prefix == want[j].is_prefix &&
-			    memcmp(topic->name, want[j].name, topic->len) == 0;
-		if (!match) {
-			i++;
+		if (sub == NULL)
 			continue;
-		}
-		hub_unsubscribe(client->hub, client->subs[i]);
-		client->subs[i] = client->subs[--client->nsubs];
+		subs_remove(&client->subs, sub);
+		hub_unsubscribe(client->hub, sub);
 	}
 }
 
@@ -476,6 +455,7 @@ client_attach(struct client *client, struct hub *hub, struct sink *sink,
 		hub_form_release(form);
 		return status;
 	}
+	STAILQ_INIT(&client->mutes);
 	client->hub = hub;
 	client->sink = sink;
 	client->form = form;
@@ -510,7 +490,8 @@ client_restart(struct client *client)
 		return;
 	client->pos = 0;
 	client->reset = true;
-	client->rewound = false;
+	client->uneven_upto = 0;
+	mutes_clear(&client->mutes);
 	if (client->state == CLIENT_LIVE)
 		client_set_state(client, CLIENT_BEHIND);
 	hub_mark_behind(client->hub, client);
@@ -520,12 +501,13 @@ void
 client_detach(struct client *client)
 {
 	struct hub *hub = client->hub;
+	struct sub *sub;
 
 	if (hub == NULL)
 		return;
-	while (client->nsubs > 0)
-		hub_unsubscribe(hub, client->subs[--client->nsubs]);
-	free(client->subs);
+	while ((sub = subs_take(&client->subs)) != NULL)
+		hub_unsubscribe(hub, sub);
+	mutes_clear(&client->mutes);
 	str_free(&client->body);
 	str_free(&client->head);
 	hub_form_release(client->form);

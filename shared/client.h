@@ -11,14 +11,15 @@
 #include <ev.h>
 
 #include "shared/db.h"
+#include "shared/mute.h"
 #include "shared/str.h"
+#include "shared/subs.h"
 
 struct change;
 struct form;
 struct hub;
 struct interest;
 struct sink;
-struct sub;
 struct want;
 
 /* Where a held client stands. */
@@ -40,6 +41,7 @@ struct client {
 	struct sink *sink;               /* its way out; the owner's */
 	struct form *form;               /* how it is framed */
 	int64_t pos;                     /* it has all up to this id */
+	int64_t uneven_upto;             /* up to here see each sub's `after` */
 	STAILQ_ENTRY(client) dirty_link; /* in hub->dirty */
 	uint8_t state;                   /* enum client_state */
 	bool dirty;                      /* in hub->dirty */
@@ -50,11 +52,10 @@ struct client {
 	bool conditional;                /* once: nothing new is a 304 */
 	bool cut_short; /* once: more waits than was collected */
 	bool doomed;    /* to be closed at the next settling */
-	bool rewound;   /* some subs are ahead of `pos` */
 	/* The rest. */
 	void (*gone)(struct client *);   /* ask the owner to close it now */
-	struct sub **subs;               /* its subscriptions */
-	size_t nsubs;                    /* used rows */
+	struct subs subs;                /* its subscriptions */
+	struct mutes mutes;              /* messages it is not to get */
 	int64_t lag_bytes;               /* committed while it was behind */
 	int64_t ends_ms;                 /* monotonic, when its time is over */
 	struct str body;                 /* once: what was collected */
@@ -88,6 +89,12 @@ void client_subscribe(struct client *client, const struct want *want, size_t n,
 
 /* Whether it subscribes to exactly this. */
 bool client_has(const struct client *client, const struct want *want);
+
+/*
+ * A message that this client publishes and is not to get itself; for the
+ * writer's job.
+ */
+struct mute *client_mute(struct client *client);
 
 /* Tells a stream that it may have missed something up to `after`. */
 void client_tell_reset(struct client *client, int64_t after);

@@ -15,6 +15,7 @@
 #include <ini.h>
 
 #include "shared/config_file.h"
+#include "shared/log.h"
 #include "shared/str.h"
 
 enum kind { KIND_TEXT, KIND_TIME, KIND_SIZE, KIND_WORDS, KIND_CHOICE };
@@ -79,6 +80,8 @@ static const struct setting settings[] = {
 	    NULL },
 	{ "access", "publish_from_loopback", KIND_CHOICE,
 	    AT(publish_from_loopback), "no", 0, 0, "yes", "no" },
+	{ "access", "publish_from_users", KIND_CHOICE, AT(publish_from_users),
+	    "no", 0, 0, "yes", "no" },
 	{ "access", "trusted_proxies", KIND_WORDS, AT(trusted_proxies),
 	    "127.0.0.1 ::1 unix", 0, 0, NULL, NULL },
 	{ "wsd", "listen", KIND_TEXT, AT(ws_listen), "127.0.0.1:9999", 0, 0,
@@ -86,6 +89,24 @@ static const struct setting settings[] = {
 	{ "wsd", "echo", KIND_CHOICE, AT(ws_echo), "no", 0, 0, "yes", "no" },
 	{ "wsd", "max_message", KIND_SIZE, AT(ws_max_message), "16M", 125,
 	    256 << 20, NULL, NULL },
+	{ "wsd", "max_incoming", KIND_SIZE, AT(ws_max_incoming), "64M", 1024,
+	    INT64_C(1) << 40, NULL, NULL },
+	{ "wsd", "max_channels", KIND_SIZE, AT(ws_max_channels), "10000", 1,
+	    1000000, NULL, NULL },
+	{ "wsd", "handshake_timeout", KIND_TIME, AT(ws_handshake_ms), "10s",
+	    100, DAY_MS, NULL, NULL },
+	{ "wsd", "message_timeout", KIND_TIME, AT(ws_message_ms), "2m", 100,
+	    DAY_MS, NULL, NULL },
+	{ "wsd", "close_timeout", KIND_TIME, AT(ws_closing_ms), "3s", 100,
+	    DAY_MS, NULL, NULL },
+	{ "wsd", "drain", KIND_TIME, AT(ws_drain_ms), "2s", 0, 3600000, NULL,
+	    NULL },
+	{ "wsd", "deflate", KIND_CHOICE, AT(ws_deflate), "yes", 0, 0, "yes",
+	    "no" },
+	{ "wsd", "deflate_min", KIND_SIZE, AT(ws_deflate_min), "64", 0,
+	    16 << 20, NULL, NULL },
+	{ "wsd", "deflate_level", KIND_SIZE, AT(ws_deflate_level), "6", 1, 9,
+	    NULL, NULL },
 	{ "retention", "total", KIND_SIZE, AT(retention_total_bytes), "256M", 0,
 	    INT64_C(1) << 40, NULL, NULL },
 	{ "retention", "every", KIND_TIME, AT(prune_ms), "10s", 10, DAY_MS,
@@ -469,6 +490,32 @@ config_load(struct config *config, const char *path, char *error, size_t size)
 		return -1;
 	}
 	return 0;
+}
+
+void
+config_keep_fixed(struct config *config, const struct config *before)
+{
+	const struct {
+		const char *name;
+		char **now, *then;
+	} fixed[] = { { "database", &config->database, before->database },
+		{ "run_dir", &config->run_dir, before->run_dir },
+		{ "user", &config->user, before->user },
+		{ "listen", &config->ws_listen, before->ws_listen } };
+
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+		const char *then = fixed[i].then;
+
+		if (then != NULL && *fixed[i].now != NULL &&
+		    strcmp(*fixed[i].now, then) == 0)
+			continue;
+		if (then != NULL || *fixed[i].now != NULL)
+			log_warnx("%s: another value counts at the next start",
+			    fixed[i].name);
+		free(*fixed[i].now);
+		*fixed[i].now =
+		    then == NULL ? NULL : xstrndup(then, strlen(then));
+	}
 }
 
 void

@@ -49,12 +49,22 @@ struct config {
 	struct words origins;         /* allowed, or "*" */
 	struct words keys;            /* to publish; NAME:SECRET or SECRET */
 	bool publish_from_loopback;   /* without a key */
+	bool publish_from_users;      /* whom httpd authenticated, the same */
 	struct words trusted_proxies; /* whose X-Forwarded-* count */
 
 	/* [wsd] */
-	char *ws_listen;        /* ADDRESS:PORT or unix:PATH */
-	bool ws_echo;           /* serve .../echo */
-	int64_t ws_max_message; /* bytes a client may send in one message */
+	char *ws_listen;          /* ADDRESS:PORT or unix:PATH */
+	bool ws_echo;             /* serve .../echo */
+	int64_t ws_max_message;   /* bytes a client may send in one message */
+	int64_t ws_max_incoming;  /* bytes of all unfinished ones together */
+	int64_t ws_max_channels;  /* one connection may subscribe to */
+	int64_t ws_handshake_ms;  /* for the head to come in */
+	int64_t ws_message_ms;    /* for one message to become whole */
+	int64_t ws_closing_ms;    /* for the peer to end the connection */
+	int64_t ws_drain_ms;      /* over which a stop spreads its closes */
+	bool ws_deflate;          /* offer permessage-deflate */
+	int64_t ws_deflate_min;   /* bytes, below: sent plain */
+	int64_t ws_deflate_level; /* 1 to 9 */
 
 	/* [retention] and [retention PATTERN] */
 	struct retention *retention;   /* the first that matches counts */
@@ -69,6 +79,12 @@ struct config {
  */
 int config_load(struct config *config, const char *path, char *error,
     size_t size);
+
+/*
+ * Puts the settings of `before` that count only at a start (paths, user,
+ * addresses) into a configuration that was read anew; logs those that differ.
+ */
+void config_keep_fixed(struct config *config, const struct config *before);
 
 /* Frees what config_load made. */
 void config_free(struct config *config);

@@ -116,7 +116,9 @@ hub_subscribe(struct hub *hub, struct client *client, const char *name,
 	sub->topic = topic;
 	sub->client = client;
 	sub->after = 0;
+	sub->next = NULL;
 	LIST_INSERT_HEAD(&topic->subs, sub, link);
+	hub->nsubs++;
 	board_subscriber(hub->board, name, len, is_prefix, 1);
 	return sub;
 }
@@ -128,6 +130,7 @@ hub_unsubscribe(struct hub *hub, struct sub *sub)
 
 	LIST_REMOVE(sub, link);
 	free(sub);
+	hub->nsubs--;
 	board_subscriber(hub->board, topic->name, topic->len, topic->is_prefix,
 	    -1);
 	if (LIST_EMPTY(&topic->subs))

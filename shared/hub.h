@@ -78,6 +78,7 @@ struct topic {
 /* One subscription of one client. */
 struct sub {
 	LIST_ENTRY(sub) link;  /* in the topic */
+	struct sub *next;      /* same bucket of the client's */
 	struct topic *topic;   /* what */
 	int64_t after;         /* it has all of this up to this id */
 	struct client *client; /* who */
@@ -100,6 +101,7 @@ struct hub {
 	LIST_HEAD(, form) forms;      /* in use */
 	TAILQ_HEAD(, client) clients; /* all that are held */
 	size_t nclients;              /* how many */
+	size_t nsubs;                 /* subscriptions of all of them */
 	STAILQ_HEAD(, client) dirty;  /* have something to be written */
 	TAILQ_HEAD(client_queue, client) behind; /* read from the table */
 	ev_idle idle;          /* feeds those who are behind */
@@ -133,7 +135,7 @@ struct form *hub_form(struct hub *hub, const struct transport *transport,
     const char *param);
 void hub_form_release(struct form *form);
 
-/* Subscribes; the same one twice is one.  Returns the subscription. */
+/* A subscription, which the client has not had yet; it is the client's. */
 struct sub *hub_subscribe(struct hub *hub, struct client *client,
     const char *name, size_t len, bool is_prefix);
 void hub_unsubscribe(struct hub *hub, struct sub *sub);

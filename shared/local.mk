@@ -35,6 +35,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/listener.h \
 	%D%/log.c \
 	%D%/log.h \
+	%D%/mute.c \
+	%D%/mute.h \
 	%D%/prune.c \
 	%D%/prune.h \
 	%D%/publish.c \
@@ -50,9 +52,13 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/statement.c \
 	%D%/str.c \
 	%D%/str.h \
+	%D%/subs.c \
+	%D%/subs.h \
 	%D%/watch.c \
 	%D%/watch.h \
 	%D%/writer.c \
 	%D%/writer.h \
+	%D%/wsdeflate.c \
+	%D%/wsdeflate.h \
 	%D%/wsframe.c \
 	%D%/wsframe.h

@@ -30,7 +30,7 @@
 #include "shared/str.h"
 #include "shared/writer.h"
 
-#define GRACE_S     3.0  /* for held clients to take the end of their answer */
+#define GRACE_MS    3000 /* for held clients to take the end of their answer */
 #define BOARD_SLOTS 8192 /* channels listed by a server */
 #define CGI_SLOTS   128  /* the same by a CGI program */
 #define PATH_SYSTEM SYSCONFDIR "/tidings/tidings.conf"
@@ -76,8 +76,10 @@ server_init(struct server *server, const struct program *program,
 	char error[400];
 	enum db_status status;
 
-	*server = (struct server){ .program = program, .is_cgi = is_cgi };
-	if (config_load(&server->config, find_config(config_path), error,
+	*server = (struct server){ .program = program,
+		.is_cgi = is_cgi,
+		.config_path = find_config(config_path) };
+	if (config_load(&server->config, server->config_path, error,
 		sizeof(error)) == -1)
 		fatalx("%s", error);
 	log_init(program->name,
@@ -109,13 +111,23 @@ on_grace(struct ev_loop *loop, ev_timer *timer, int revents)
 	ev_break(loop, EVBREAK_ALL);
 }
 
-/* Stops accepting, ends every held answer in an orderly way, then exits. */
+/* Ends every held answer in an orderly way.  Returns how long that may take. */
+static int64_t
+end_clients(struct server *server)
+{
+	struct client *client;
+
+	TAILQ_FOREACH(client, &server->hub.clients, link)
+		client_finish(client);
+	hub_settle(&server->hub);
+	return conn_stop_idle() == 0 ? 0 : GRACE_MS;
+}
+
 static void
 on_stop(struct ev_loop *loop, ev_signal *sig, int revents)
 {
 	struct server *server = sig->data;
-	struct client *client;
-	unsigned remain;
+	int64_t within_ms;
 
 	(void)revents;
 	if (server->stopping) {
@@ -125,18 +137,41 @@ on_stop(struct ev_loop *loop, ev_signal *sig, int revents)
 	server->stopping = true;
 	listener_stop(server->listener);
 	server->listener = NULL;
-	TAILQ_FOREACH(client, &server->hub.clients, link)
-		client_finish(client);
-	hub_settle(&server->hub);
-	remain = conn_stop_idle();
-	if (server->program->stop != NULL)
-		remain += server->program->stop();
-	if (remain == 0) {
+	within_ms = server->program->stop != NULL
+			? server->program->stop(server)
+			: end_clients(server);
+	if (within_ms == 0) {
 		ev_break(loop, EVBREAK_ALL);
 		return;
 	}
-	ev_timer_init(&server->grace, on_grace, GRACE_S, 0);
+	ev_timer_init(&server->grace, on_grace, (double)within_ms / 1000, 0);
 	ev_timer_start(loop, &server->grace);
+}
+
+/* Reads the configuration anew; a wrong one changes nothing. */
+static void
+on_reload(struct ev_loop *loop, ev_signal *sig, int revents)
+{
+	struct server *server = sig->data;
+	struct config config, before = server->config;
+	char error[400];
+
+	(void)loop;
+	(void)revents;
+	if (config_load(&config, server->config_path, error, sizeof(error)) ==
+	    -1) {
+		log_warnx("%s; the settings stay as they were", error);
+		return;
+	}
+	resolve_database(&config);
+	config_keep_fixed(&config, &before);
+	server->config = config;
+	log_init(server->program->name,
+	    config.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	writer_reload(server->writer, &server->config, &before);
+	if (server->program->reload != NULL)
+		server->program->reload(server);
+	log_info("the configuration was read anew");
 }
 
 void
@@ -144,9 +179,13 @@ server_run(struct server *server)
 {
 	ev_signal_init(&server->sigterm, on_stop, SIGTERM);
 	ev_signal_init(&server->sigint, on_stop, SIGINT);
+	ev_signal_init(&server->sighup, on_reload, SIGHUP);
 	server->sigterm.data = server->sigint.data = server;
+	server->sighup.data = server;
 	ev_signal_start(EV_DEFAULT_UC_ & server->sigterm);
 	ev_signal_start(EV_DEFAULT_UC_ & server->sigint);
+	if (!server->is_cgi)
+		ev_signal_start(EV_DEFAULT_UC_ & server->sighup);
 	ev_run(EV_DEFAULT_UC_ 0);
 }
 

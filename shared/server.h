@@ -3,6 +3,7 @@
 #define SHARED_SERVER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <ev.h>
 
@@ -27,13 +28,19 @@ struct program {
 	 * conn_answered.
 	 */
 	void (*handle)(struct server *, struct conn *, struct req *);
-	/* Ends the connections of its own; returns how many remain; or NULL. */
-	unsigned (*stop)(void);
+	/* The configuration has changed; or NULL. */
+	void (*reload)(struct server *);
+	/*
+	 * Begins to end the connections, where the program has its own way, or
+	 * NULL.  Returns within how many ms they are gone, 0 = there are none.
+	 */
+	int64_t (*stop)(struct server *);
 };
 
 /* One running program. */
 struct server {
 	const struct program *program; /* which */
+	const char *config_path;       /* where settings come from, or NULL */
 	struct config config;          /* settings */
 	struct hub hub;                /* the engine */
 	struct board *board;           /* or NULL */
@@ -43,6 +50,7 @@ struct server {
 	bool stopping;                 /* on the way out */
 	ev_timer grace;                /* when to stop waiting for clients */
 	ev_signal sigterm, sigint;     /* both stop */
+	ev_signal sighup;              /* settings are read anew */
 };
 
 /*

@@ -355,6 +355,8 @@ sink_flush(struct sink *sink, int64_t now_ms)
 		sink->blocked = blocked;
 		watch(sink,
 		    (sink->io.events & EV_READ) | (blocked ? EV_WRITE : 0));
+		if (!blocked && sink->tell_drained)
+			ev_feed_event(EV_DEFAULT_UC_ & sink->io, EV_WRITE);
 	}
 	return 0;
 }

@@ -42,6 +42,7 @@ struct sink {
 	uint8_t kind;               /* enum sink_kind */
 	bool blocked;               /* waits for room in the socket */
 	bool ended;                 /* nothing may follow in the queue */
+	bool tell_drained;          /* also when somebody's flush empties it */
 	int fd;                     /* -1 = closed */
 	size_t queued;              /* bytes in the queue */
 	int64_t progress_ms;        /* monotonic, of the last byte out */

@@ -26,6 +26,7 @@
 #include "shared/clock.h"
 #include "shared/config_file.h"
 #include "shared/log.h"
+#include "shared/mute.h"
 #include "shared/prune.h"
 #include "shared/str.h"
 #include "shared/watch.h"
@@ -43,8 +44,15 @@ struct jobs {
 	size_t n;          /* how many */
 };
 
+/* Settings that the thread may still use. */
+struct retired {
+	struct config config;
+	struct retired *next;
+};
+
 struct writer {
-	const struct config *config; /* borrowed */
+	struct config mine;          /* the thread's: texts are borrowed */
+	const struct config *config; /* &mine */
 	struct board *board;         /* or NULL */
 	struct db db;                /* the thread's */
 	struct prune prune;          /* the thread's: the round under way */
@@ -56,6 +64,8 @@ struct writer {
 	pthread_cond_t wake;         /* something came, or stop */
 	struct jobs waiting;         /* to be done */
 	struct jobs finished;        /* for the loop */
+	struct config next;          /* settings to go over to */
+	struct retired *retired;     /* not to be used then, NULL = none */
 	bool stop;                   /* finish and end */
 	ev_async async;              /* to the loop: finished has some */
 };
@@ -151,6 +161,22 @@ publish_job(struct writer *w, struct job *job)
 	return status == DB_OK ? db_run(&w->db, DB_RELEASE) : status;
 }
 
+/* Whoever reads the rows after the commit knows whom they are kept from. */
+static void
+tell_mutes(const struct jobs *group, bool stored)
+{
+	for (const struct job *job = group->first; job != NULL;
+	     job = job->next) {
+		bool has_ids = stored && job->status == DB_OK;
+
+		for (size_t i = 0; job->mutes != NULL && i < job->n; i++)
+			mute_tell(job->mutes[i],
+			    has_ids && !job->outcomes[i].again
+				? job->outcomes[i].id
+				: -1);
+	}
+}
+
 static enum db_status
 commit_group(struct writer *w, struct jobs *group)
 {
@@ -176,6 +202,7 @@ commit_group(struct writer *w, struct jobs *group)
 		memcpy(w->db.error, error, sizeof(error));
 		return status;
 	}
+	tell_mutes(group, true);
 	return db_commit(&w->db);
 }
 
@@ -201,6 +228,7 @@ publish_group(struct writer *w, struct jobs *group)
 		count_published(w, group);
 		return;
 	}
+	tell_mutes(group, false);
 	for (struct job *job = group->first; job != NULL; job = job->next)
 		fail_job(job, status, w->db.error);
 	close_if_broken(w, status);
@@ -288,6 +316,24 @@ prune_some(struct writer *w)
 	return false;
 }
 
+/* Goes over to other settings.  The lock is held. */
+static void
+take_settings(struct writer *w)
+{
+	struct retired *retired;
+
+	if (w->retired == NULL)
+		return;
+	w->mine = w->next;
+	/* A round of pruning was under way by the old ones. */
+	w->prune = (struct prune){ 0 };
+	while ((retired = w->retired) != NULL) {
+		w->retired = retired->next;
+		config_free(&retired->config);
+		free(retired);
+	}
+}
+
 /* Waits for work or the time to prune.  The lock is held. */
 static void
 wait_for_work(struct writer *w)
@@ -301,7 +347,7 @@ wait_for_work(struct writer *w)
 		until.tv_sec++;
 		until.tv_nsec -= 1000000000;
 	}
-	while (w->waiting.first == NULL && !w->stop &&
+	while (w->waiting.first == NULL && !w->stop && w->retired == NULL &&
 	       clock_mono_ms() < w->next_prune_ms)
 		if (pthread_cond_timedwait(&w->wake, &w->lock, &until) != 0)
 			break;
@@ -332,6 +378,7 @@ run(void *arg)
 	for (;;) {
 		if (!more)
 			wait_for_work(w);
+		take_settings(w);
 		if (w->waiting.first != NULL) {
 			do_waiting(w);
 			continue;
@@ -394,7 +441,8 @@ writer_start(const struct config *config, struct board *board, bool threaded)
 {
 	struct writer *w = xcalloc(1, sizeof(*w));
 
-	w->config = config;
+	w->mine = *config;
+	w->config = &w->mine;
 	w->board = board;
 	w->lease = -1;
 	w->threaded = threaded;
@@ -409,6 +457,28 @@ writer_start(const struct config *config, struct board *board, bool threaded)
 }
 
 void
+writer_reload(struct writer *w, const struct config *config,
+    const struct config *before)
+{
+	struct retired *retired = xcalloc(1, sizeof(*retired));
+
+	retired->config = *before;
+	if (w == NULL || !w->threaded) {
+		if (w != NULL)
+			w->mine = *config;
+		config_free(&retired->config);
+		free(retired);
+		return;
+	}
+	pthread_mutex_lock(&w->lock);
+	w->next = *config;
+	retired->next = w->retired;
+	w->retired = retired;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}
+
+void
 writer_stop(struct writer *w)
 {
 	if (w == NULL)
@@ -419,6 +489,7 @@ writer_stop(struct writer *w)
 		pthread_cond_signal(&w->wake);
 		pthread_mutex_unlock(&w->lock);
 		pthread_join(w->thread, NULL);
+		take_settings(w);
 		on_async(EV_DEFAULT_UC, &w->async, 0);
 		ev_async_stop(EV_DEFAULT_UC_ & w->async);
 		pthread_mutex_destroy(&w->lock);

@@ -11,6 +11,7 @@
 
 struct board;
 struct config;
+struct mute;
 struct writer;
 
 /* What one message of a job came to. */
@@ -25,11 +26,12 @@ struct outcome {
  * called, in the thread of the loop.
  */
 struct job {
-	struct job *next;           /* the writer's */
-	struct message *messages;   /* what to publish */
-	struct outcome *outcomes;   /* as many */
-	size_t n;                   /* rows of both; 0 = empty `channel` */
-	const char *channel;        /* n == 0: whose messages are removed */
+	struct job *next;         /* the writer's */
+	struct message *messages; /* what to publish */
+	struct outcome *outcomes; /* as many */
+	struct mute **mutes;      /* as many, or NULL; told before the commit */
+	size_t n;                 /* rows of both; 0 = empty `channel` */
+	const char *channel;      /* n == 0: whose messages are removed */
 	void (*done)(struct job *); /* called once */
 	void *arg;                  /* the caller's */
 	enum db_status status;      /* how it ended */
@@ -45,6 +47,14 @@ struct job {
  */
 struct writer *writer_start(const struct config *config, struct board *board,
     bool threaded);
+
+/*
+ * The settings have changed: goes over to `config`, which is borrowed like the
+ * one before, and frees that when nothing of it is in use any more.  With
+ * `writer` NULL it is freed at once.
+ */
+void writer_reload(struct writer *writer, const struct config *config,
+    const struct config *before);
 
 /* Finishes what was submitted, then stops.  NULL is fine. */
 void writer_stop(struct writer *writer);

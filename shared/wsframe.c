@@ -4,7 +4,8 @@
  * here is what stands above frames: fragments, UTF-8, codes, limits.  wslay's
  * event interface was refused, because it keeps 4 KB for every connection and a
  * queue of its own for each; its frame reader is made only while a frame is
- * under way.  No extension is spoken, so every reserved bit is an error.
+ * under way.  A deflated message is inflated as it comes, so that limits and
+ * UTF-8 are checked as early as in one that is not.
  */
 #include "config.h"
 
@@ -17,11 +18,16 @@
 
 #include "shared/chunk.h"
 #include "shared/str.h"
+#include "shared/wsdeflate.h"
 #include "shared/wsframe.h"
 
-#define CONTROL_MAX 125
-#define KEY_LEN     24 /* base64 of 16 bytes */
-#define GUID        "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+#define CONTROL_MAX      125
+#define KEY_LEN          24        /* base64 of 16 bytes */
+#define WORK_MAX         (1 << 20) /* between two pauses */
+#define WORK_FACTOR      256       /* work that a deflated byte may be */
+#define DEFLATE_OVERHEAD 1024 /* bytes by which a deflated message is longer   \
+			       */
+#define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 static ssize_t
 take_feed(uint8_t *buf, size_t len, int flags, void *user)
@@ -59,10 +65,11 @@ no_mask(uint8_t *buf, size_t len, void *user)
 static const struct wslay_frame_callbacks callbacks = { add_frame, take_feed,
 	no_mask };
 
-struct chunk *
-ws_frame(enum ws_opcode opcode, const void *bytes, size_t len)
+static struct chunk *
+make_frame(enum ws_opcode opcode, uint8_t rsv, const void *bytes, size_t len)
 {
 	struct wslay_frame_iocb iocb = { .fin = 1,
+		.rsv = rsv,
 		.opcode = (uint8_t)opcode,
 		.payload_length = len,
 		.data = bytes,
@@ -76,6 +83,18 @@ ws_frame(enum ws_opcode opcode, const void *bytes, size_t len)
 	wslay_frame_send(wslay, &iocb);
 	wslay_frame_context_free(wslay);
 	return chunk_take(&out);
+}
+
+struct chunk *
+ws_frame(enum ws_opcode opcode, const void *bytes, size_t len)
+{
+	return make_frame(opcode, WSLAY_RSV_NONE, bytes, len);
+}
+
+struct chunk *
+ws_deflated_frame(enum ws_opcode opcode, const void *bytes, size_t len)
+{
+	return make_frame(opcode, WSLAY_RSV1_BIT, bytes, len);
 }
 
 struct chunk *
@@ -138,6 +157,8 @@ ws_in_free(struct ws_in *in)
 	if (in->wslay != NULL)
 		wslay_frame_context_free(in->wslay);
 	in->wslay = NULL;
+	ws_inflate_end(in->inflater);
+	in->inflater = NULL;
 	str_free(&in->message);
 	str_free(&in->control);
 }
@@ -149,13 +170,50 @@ bad(struct ws_in *in, enum ws_code code)
 	return WS_EV_BAD;
 }
 
+/* RSV1 may stand on the first frame of a message (RFC 7692, section 6). */
+static bool
+rsv_allowed(const struct ws_in *in, const struct wslay_frame_iocb *iocb)
+{
+	return iocb->rsv == WSLAY_RSV_NONE ||
+	       (iocb->rsv == WSLAY_RSV1_BIT && in->deflate &&
+		   (iocb->opcode == WS_TEXT || iocb->opcode == WS_BINARY));
+}
+
+/*
+ * Whether a message grows too large by a frame of this length.  How large a
+ * deflated one becomes is seen as it is inflated; what does not become anything
+ * is not taken for ever either.
+ */
+static bool
+is_too_big(const struct ws_in *in, uint64_t length)
+{
+	uint64_t max = in->max_message;
+
+	if (in->inflater != NULL)
+		max += max / 1024 + DEFLATE_OVERHEAD;
+	return in->taken > max || length > max - in->taken;
+}
+
+static enum ws_event
+begin_message(struct ws_in *in, const struct wslay_frame_iocb *iocb)
+{
+	in->opcode = iocb->opcode;
+	in->checked = 0;
+	in->taken = 0;
+	if (iocb->rsv == WSLAY_RSV_NONE)
+		return WS_EV_MORE;
+	in->inflater = ws_inflate_begin();
+	return in->inflater == NULL ? bad(in, WS_CODE_AGAIN) : WS_EV_MORE;
+}
+
 /* The first bytes of a frame are known: is it allowed here? */
 static enum ws_event
 begin_frame(struct ws_in *in, const struct wslay_frame_iocb *iocb)
 {
 	bool control = wslay_is_ctrl_frame(iocb->opcode);
+	enum ws_event event = WS_EV_MORE;
 
-	if (iocb->rsv != 0 || !iocb->mask)
+	if (!iocb->mask || !rsv_allowed(in, iocb))
 		return bad(in, WS_CODE_PROTOCOL);
 	if (control) {
 		if (iocb->opcode > WS_PONG || !iocb->fin ||
@@ -166,32 +224,64 @@ begin_frame(struct ws_in *in, const struct wslay_frame_iocb *iocb)
 		if (iocb->opcode > WS_BINARY ||
 		    (iocb->opcode == WS_CONTINUATION) != (in->opcode != 0))
 			return bad(in, WS_CODE_PROTOCOL);
-		if (iocb->payload_length > in->max_message - in->message.len)
+		if (iocb->opcode != WS_CONTINUATION)
+			event = begin_message(in, iocb);
+		if (event == WS_EV_MORE && is_too_big(in, iocb->payload_length))
 			return bad(in, WS_CODE_TOO_BIG);
-		if (iocb->opcode != WS_CONTINUATION) {
-			in->opcode = iocb->opcode;
-			in->checked = 0;
-		}
 	}
 	in->frame_begun = true;
 	in->frame_got = 0;
+	return event;
+}
+
+static enum ws_event
+inflate_payload(struct ws_in *in, const void *bytes, size_t len, bool last)
+{
+	size_t before = in->message.len;
+	enum ws_inflate_status status =
+	    last ? ws_inflate_last(in->inflater, &in->message, in->max_message)
+		 : ws_inflate_add(in->inflater, bytes, len, &in->message,
+		       in->max_message);
+
+	in->worked += in->message.len - before + len * WORK_FACTOR;
+	switch (status) {
+	case WS_INFLATE_OK:
+		break;
+	case WS_INFLATE_BAD:
+		return bad(in, WS_CODE_INVALID);
+	case WS_INFLATE_TOO_BIG:
+		return bad(in, WS_CODE_TOO_BIG);
+	}
 	return WS_EV_MORE;
 }
 
 /* Text is checked as it comes (RFC 6455, section 8.1). */
 static enum ws_event
+check_text(struct ws_in *in)
+{
+	if (in->opcode == WS_TEXT &&
+	    !utf8_scan(in->message.p, in->message.len, &in->checked))
+		return bad(in, WS_CODE_INVALID);
+	return WS_EV_MORE;
+}
+
+static enum ws_event
 add_payload(struct ws_in *in, const struct wslay_frame_iocb *iocb)
 {
+	enum ws_event event = WS_EV_MORE;
+
 	in->frame_got += iocb->data_length;
 	if (wslay_is_ctrl_frame(iocb->opcode)) {
 		str_add(&in->control, iocb->data, iocb->data_length);
 		return WS_EV_MORE;
 	}
-	str_add(&in->message, iocb->data, iocb->data_length);
-	if (in->opcode == WS_TEXT &&
-	    !utf8_scan(in->message.p, in->message.len, &in->checked))
-		return bad(in, WS_CODE_INVALID);
-	return WS_EV_MORE;
+	in->taken += iocb->data_length;
+	if (in->inflater == NULL)
+		str_add(&in->message, iocb->data, iocb->data_length);
+	else if (iocb->data_length > 0)
+		event =
+		    inflate_payload(in, iocb->data, iocb->data_length, false);
+	return event == WS_EV_MORE ? check_text(in) : event;
 }
 
 /* RFC 6455, sections 5.5.1 and 7.4. */
@@ -221,6 +311,23 @@ frame_size(uint64_t payload)
 }
 
 static enum ws_event
+end_message(struct ws_in *in)
+{
+	enum ws_event event = WS_EV_MORE;
+
+	if (in->inflater != NULL)
+		event = inflate_payload(in, NULL, 0, true);
+	if (event == WS_EV_MORE)
+		event = check_text(in);
+	if (event != WS_EV_MORE)
+		return event;
+	if (in->opcode == WS_TEXT && in->checked != in->message.len)
+		return bad(in, WS_CODE_INVALID);
+	in->delivered = true;
+	return WS_EV_MESSAGE;
+}
+
+static enum ws_event
 end_frame(struct ws_in *in, const struct wslay_frame_iocb *iocb)
 {
 	in->frame_begun = false;
@@ -235,12 +342,7 @@ end_frame(struct ws_in *in, const struct wslay_frame_iocb *iocb)
 	default:
 		break;
 	}
-	if (!iocb->fin)
-		return WS_EV_MORE;
-	if (in->opcode == WS_TEXT && in->checked != in->message.len)
-		return bad(in, WS_CODE_INVALID);
-	in->delivered = true;
-	return WS_EV_MESSAGE;
+	return iocb->fin ? end_message(in) : WS_EV_MORE;
 }
 
 /* Forgets a message that was handed out. */
@@ -251,6 +353,8 @@ next_message(struct ws_in *in)
 		return;
 	in->delivered = false;
 	in->opcode = 0;
+	ws_inflate_end(in->inflater);
+	in->inflater = NULL;
 	str_free(&in->message);
 }
 
@@ -281,6 +385,10 @@ ws_read(struct ws_in *in)
 	    wslay_frame_context_init(&in->wslay, &callbacks, in) != 0)
 		return bad(in, WS_CODE_AGAIN);
 	while (event == WS_EV_MORE) {
+		if (in->worked >= WORK_MAX) {
+			in->worked = 0;
+			return WS_EV_PAUSE;
+		}
 		memset(&iocb, 0, sizeof(iocb));
 		n = wslay_frame_recv(in->wslay, &iocb);
 		if (n == WSLAY_ERR_WANT_READ)

@@ -104,7 +104,7 @@ def main(t):
             '{"op":"subscribe","channel":"a","since":-1.5,"ref":1}',
             '{"op":"subscribe","channel":"a","since":{},"ref":1}',
             '{"op":"subscribe","channels":[],"ref":1}', '{"op":"subscribe","channels":["ok",1],"ref":1}',
-            '{"op":"subscribe","channels":%s,"ref":1}' % json.dumps([str(n) for n in range(101)]),
+            '{"op":"subscribe","channels":%s,"ref":1}' % json.dumps([str(n) for n in range(10001)]),
             '{"op":"unsubscribe","ref":1}', '{"op":"publish","ref":1}',
             '{"op":"publish","channel":"z","ref":1}', '{"op":"publish","data":"x","ref":1}',
             '{"op":"publish","channel":"","data":"x","ref":1}',

@@ -175,6 +175,7 @@ hear(struct str *heard, const struct ws_in *in, enum ws_event event)
 		data = NULL;
 		break;
 	case WS_EV_MORE:
+	case WS_EV_PAUSE:
 		return;
 	}
 	if (data != NULL)

@@ -33,9 +33,9 @@
 #include "shared/str.h"
 #include "tools/run.h"
 
-#define QUICK_MS  2000 /* a life shorter than this is a failure */
-#define QUICK_MAX 7    /* so that the longest wait is 32 s */
-#define STOP_S    10   /* until what does not end is killed */
+#define QUICK_MS  2000  /* a life shorter than this is a failure */
+#define QUICK_MAX 7     /* so that the longest wait is 32 s */
+#define STOP_MS   10000 /* behind `drain`: what has not ended is killed */
 
 /* One program. */
 struct child {
@@ -319,9 +319,9 @@ start_due(const struct config *config, const char *config_path)
 }
 
 static void
-stop_all(const sigset_t *mask)
+stop_all(int64_t drain_ms, const sigset_t *mask)
 {
-	int64_t until_ms = clock_mono_ms() + STOP_S * 1000;
+	int64_t until_ms = clock_mono_ms() + drain_ms + STOP_MS;
 
 	signal_all(SIGTERM);
 	while (reap() > 0) {
@@ -331,10 +331,26 @@ stop_all(const sigset_t *mask)
 	}
 }
 
+/* What wsd takes its time for; a wrong configuration changes nothing. */
+static int64_t
+read_drain(const char *path, int64_t before_ms)
+{
+	struct config config;
+	char error[400];
+	int64_t drain_ms;
+
+	if (config_load(&config, path, error, sizeof(error)) == -1)
+		return before_ms;
+	drain_ms = config.ws_drain_ms;
+	config_free(&config);
+	return drain_ms;
+}
+
 int
 run_programs(const struct config *config, const char *config_path)
 {
 	char *path = config_path == NULL ? NULL : realpath(config_path, NULL);
+	int64_t drain_ms = config->ws_drain_ms;
 	sigset_t mask;
 
 	make_run_dir(config);
@@ -346,13 +362,14 @@ run_programs(const struct config *config, const char *config_path)
 	while (stop_signal == 0 || stop_signal == SIGHUP) {
 		if (stop_signal == SIGHUP) {
 			stop_signal = 0;
+			drain_ms = read_drain(path, drain_ms);
 			signal_all(SIGHUP);
 		}
 		reap();
 		start_due(config, path);
 		sleep_for(1, &mask);
 	}
-	stop_all(&mask);
+	stop_all(drain_ms, &mask);
 	for (size_t i = 0; i < NCHILDREN; i++) {
 		remove_file(config, children[i].name, ".sock");
 		remove_file(config, children[i].name, ".pid");

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* From the head of the handshake to an open connection, or to a refusal. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/handshake.h"
+#include "daemon/wsconn.h"
+#include "daemon/wsform.h"
+#include "daemon/wsopen.h"
+#include "shared/access.h"
+#include "shared/board.h"
+#include "shared/chunk.h"
+#include "shared/clock.h"
+#include "shared/config_file.h"
+#include "shared/hub.h"
+#include "shared/interest.h"
+#include "shared/req.h"
+#include "shared/server.h"
+#include "shared/str.h"
+#include "shared/wsdeflate.h"
+
+#define SUBPROTOCOL "tidings.json"
+#define FOREVER_MS  (INT64_C(10) * 365 * 86400000)
+
+static void
+refuse(struct wsconn *conn, int status, int site, const char *why)
+{
+	struct str body = { 0 }, headers = { 0 };
+
+	wsconn_set_state(conn, WS_REFUSED);
+	if (conn->sink.ended)
+		return; /* something else has answered */
+	str_addz(&headers, "Cache-Control: no-store\r\n");
+	if (status == 503)
+		str_addf(&headers, "Retry-After: %u\r\n", 1 + clock_jitter(3));
+	if (status == 405)
+		str_addz(&headers, "Allow: GET\r\n");
+	if (status == 426)
+		str_addz(&headers, "Upgrade: websocket\r\n"
+				   "Sec-WebSocket-Version: 13\r\n");
+	req_problem(&body, status, site, why);
+	req_answer(conn->req, status, "application/problem+json", headers.p,
+	    body.p, body.len);
+	str_free(&headers);
+	str_free(&body);
+}
+
+static void
+answer(struct wsconn *conn, const char *accept,
+    const struct ws_deflate *deflate)
+{
+	const struct client *client = &conn->client;
+	struct str out = { 0 };
+
+	str_addf(&out,
+	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+	    "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n",
+	    accept);
+	if (conn->is_json)
+		str_addz(&out, "Sec-WebSocket-Protocol: " SUBPROTOCOL "\r\n");
+	if (deflate->window_bits != 0) {
+		str_addz(&out, "Sec-WebSocket-Extensions: ");
+		ws_deflate_answer(deflate, &out);
+		str_addz(&out, "\r\n");
+	}
+	if (client->hub != NULL)
+		str_addf(&out, "Tidings-Cursor: %s-%lld\r\n%s",
+		    client->hub->epoch, (long long)client->pos,
+		    client->reset ? "Tidings-Reset: true\r\n" : "");
+	str_addz(&out, "\r\n");
+	sink_push(&conn->sink, chunk_take(&out));
+}
+
+static bool
+ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text), n = strlen(end);
+
+	return len >= n && strcmp(text + len - n, end) == 0;
+}
+
+/* Attaches a subscriber.  Returns false if the request is answered. */
+static bool
+attach(struct wsconn *conn)
+{
+	struct server *server = conn->server;
+	struct req *req = conn->req;
+	struct interest interest;
+	enum db_status status = DB_BUSY;
+
+	if (req_parse_args(req) == -1 ||
+	    interest_read(req, &interest, conn->is_json) == -1)
+		return false;
+	conn->client.gone = wsconn_client_gone;
+	if ((int64_t)server->hub.nclients < server->config.max_clients) {
+		status = client_attach(&conn->client, &server->hub, &conn->sink,
+		    wsform_get(&server->hub, conn->is_json, conn->window_bits),
+		    &interest, FOREVER_MS);
+		if (status != DB_OK)
+			server_db_refusal(server, req, status,
+			    server->hub.db.error);
+	} else {
+		board_add(server->board, BOARD_REFUSED, 1);
+		req_fail(req, 503, 1601,
+		    "this server holds as many clients as it may");
+	}
+	interest_free(&interest);
+	return status == DB_OK;
+}
+
+/* Connections of all kinds count here, echoes and those that close too. */
+static bool
+is_crowded(const struct server *server)
+{
+	return (int64_t)wsconn_count() > server->config.max_clients;
+}
+
+static bool
+is_path_known(const struct wsconn *conn, const char *path)
+{
+	if (conn->is_echo)
+		return conn->server->config.ws_echo;
+	return ends_with(path, "/ws") || strcmp(path, "/") == 0;
+}
+
+/* Returns 0, or the status of the refusal with its reason in *why. */
+static int
+check(const struct wsconn *conn, char *accept, struct ws_deflate *deflate,
+    const char **why)
+{
+	const struct req *req = conn->req;
+	int status = handshake_check(req, accept, why);
+
+	if (status != 0)
+		return status;
+	if (!ws_deflate_choose(req_var(req, "HTTP_SEC_WEBSOCKET_EXTENSIONS"),
+		deflate)) {
+		*why = "Sec-WebSocket-Extensions is not a list of extensions";
+		return 400;
+	}
+	if (!is_path_known(conn, req_var(req, "SCRIPT_NAME"))) {
+		*why = "there is no WebSocket at this path";
+		return 404;
+	}
+	if (is_crowded(conn->server)) {
+		*why = "this server holds as many clients as it may";
+		return 503;
+	}
+	if (!access_origin_allowed(req)) {
+		*why = access_sentence(ACCESS_BAD_ORIGIN);
+		return 403;
+	}
+	return 0;
+}
+
+/* The head is whole: answer it. */
+static void
+open_or_refuse(struct wsconn *conn)
+{
+	struct req *req = conn->req;
+	struct ws_deflate deflate = { 0 };
+	const char *why = "";
+	char accept[32];
+	int status;
+
+	board_add(conn->server->board, BOARD_REQUESTS, 1);
+	conn->is_echo = ends_with(req_var(req, "SCRIPT_NAME"), "/echo");
+	conn->is_json =
+	    !conn->is_echo &&
+	    handshake_offers(req_var(req, "HTTP_SEC_WEBSOCKET_PROTOCOL"),
+		SUBPROTOCOL);
+	status = check(conn, accept, &deflate, &why);
+	if (!conn->server->config.ws_deflate)
+		deflate = (struct ws_deflate){ 0 };
+	conn->window_bits = deflate.window_bits;
+	if (status != 0) {
+		refuse(conn, status, 1602, why);
+	} else if (!conn->is_echo && !attach(conn)) {
+		refuse(conn, 503, 1603, "");
+	} else {
+		answer(conn, accept, &deflate);
+		wsconn_opened(conn);
+	}
+}
+
+size_t
+wsopen_read(struct wsconn *conn, const unsigned char *bytes, size_t len)
+{
+	struct server *server = conn->server;
+	size_t used;
+	enum handshake_event event =
+	    handshake_read(conn->hs, bytes, len, &used);
+
+	if (event == HANDSHAKE_MORE)
+		return used;
+	conn->req = xcalloc(1, sizeof(*conn->req));
+	conn->req->config = &server->config;
+	conn->req->sink = &conn->sink;
+	handshake_fill(conn->hs, conn->req, &server->config, conn->peer);
+	handshake_free(conn->hs);
+	conn->hs = NULL;
+	if (event == HANDSHAKE_BAD)
+		refuse(conn, 400, 1604, "this is not HTTP");
+	else if (event == HANDSHAKE_TOO_LONG)
+		refuse(conn, 431, 1605, "the head is too long");
+	else
+		open_or_refuse(conn);
+	return used;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DAEMON_WSOPEN_H
+#define DAEMON_WSOPEN_H
+
+#include <stddef.h>
+
+struct wsconn;
+
+/*
+ * Reads bytes of the opening handshake (RFC 6455, section 4.2).  When the head
+ * is whole the connection is WS_OPEN, or WS_REFUSED with the answer queued.
+ * Returns how many of the bytes belong to the head.
+ */
+size_t wsopen_read(struct wsconn *conn, const unsigned char *bytes, size_t len);
+
+#endif

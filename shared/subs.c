@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* The set of subscriptions of one client. */
+#include "config.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/change.h"
+#include "shared/hub.h"
+#include "shared/interest.h"
+#include "shared/str.h"
+#include "shared/subs.h"
+
+static struct sub **
+bucket(const struct subs *subs, uint64_t hash)
+{
+	return &subs->buckets[hash & (subs->nbuckets - 1)];
+}
+
+struct sub *
+subs_find(const struct subs *subs, const struct want *want)
+{
+	uint64_t hash;
+	struct sub *sub;
+
+	if (subs->n == 0)
+		return NULL;
+	hash = name_hash(want->name, want->len, want->is_prefix);
+	for (sub = *bucket(subs, hash); sub != NULL; sub = sub->next)
+		if (sub->topic->hash == hash && sub->topic->len == want->len &&
+		    sub->topic->is_prefix == want->is_prefix &&
+		    memcmp(sub->topic->name, want->name, want->len) == 0)
+			break;
+	return sub;
+}
+
+static void
+insert(struct subs *subs, struct sub *sub)
+{
+	struct sub **head = bucket(subs, sub->topic->hash);
+
+	sub->next = *head;
+	*head = sub;
+}
+
+static void
+grow(struct subs *subs)
+{
+	struct subs larger = { 0 };
+
+	larger.nbuckets = subs->nbuckets == 0 ? 1 : subs->nbuckets * 2;
+	larger.buckets = xcalloc(larger.nbuckets, sizeof(struct sub *));
+	larger.n = subs->n;
+	for (size_t i = 0; i < subs->nbuckets; i++)
+		while (subs->buckets[i] != NULL) {
+			struct sub *sub = subs->buckets[i];
+
+			subs->buckets[i] = sub->next;
+			insert(&larger, sub);
+		}
+	free(subs->buckets);
+	*subs = larger;
+}
+
+void
+subs_add(struct subs *subs, struct sub *sub)
+{
+	if (subs->n == subs->nbuckets)
+		grow(subs);
+	insert(subs, sub);
+	subs->n++;
+}
+
+void
+subs_remove(struct subs *subs, struct sub *sub)
+{
+	struct sub **at = bucket(subs, sub->topic->hash);
+
+	while (*at != sub)
+		at = &(*at)->next;
+	*at = sub->next;
+	subs->n--;
+}
+
+struct sub *
+subs_take(struct subs *subs)
+{
+	/* Buckets are emptied from the last one on, and then forgotten. */
+	while (subs->nbuckets > 0) {
+		struct sub **last = &subs->buckets[subs->nbuckets - 1];
+		struct sub *sub = *last;
+
+		if (sub != NULL) {
+			*last = sub->next;
+			subs->n--;
+			return sub;
+		}
+		subs->nbuckets--;
+	}
+	free(subs->buckets);
+	*subs = (struct subs){ 0 };
+	return NULL;
+}
+
+static bool
+lacks(const struct subs *subs, const struct change *ch, size_t len,
+    bool is_prefix)
+{
+	struct want want = { ch->channel, len, is_prefix };
+	const struct sub *sub = subs_find(subs, &want);
+
+	return sub != NULL && sub->after < ch->id;
+}
+
+bool
+subs_lack(const struct subs *subs, const struct hub *hub,
+    const struct change *ch)
+{
+	if (lacks(subs, ch, ch->channel_len, false))
+		return true;
+	for (size_t len = 1; len <= ch->channel_len && len < 256; len++)
+		if (hub->prefix_lens[len] > 0 && lacks(subs, ch, len, true))
+			return true;
+	return false;
+}
+
+struct want *
+subs_wants(const struct subs *subs, int64_t upto, size_t *n)
+{
+	struct want *wants = xcalloc(subs->n, sizeof(*wants));
+	const struct sub *sub;
+
+	*n = 0;
+	SUBS_FOREACH(sub, subs)
+	{
+		const struct topic *topic = sub->topic;
+
+		if (sub->after < upto)
+			wants[(*n)++] = (struct want){ topic->name, topic->len,
+				topic->is_prefix };
+	}
+	return wants;
+}
