@@ -12,6 +12,9 @@
 
 #include <errno.h>
 #include <limits.h>
+#ifdef HAVE_MALLOC_TRIM
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,8 +34,10 @@
 #include "shared/writer.h"
 
 #define GRACE_MS    3000 /* for held clients to take the end of their answer */
-#define BOARD_SLOTS 8192 /* channels listed by a server */
-#define CGI_SLOTS   128  /* the same by a CGI program */
+#define TRIM_S      5.0  /* between two looks at free memory */
+#define TRIM_BYTES  (8 << 20) /* to be given back */
+#define BOARD_SLOTS 8192      /* channels listed by a server */
+#define CGI_SLOTS   128       /* the same by a CGI program */
 #define PATH_SYSTEM SYSCONFDIR "/tidings/tidings.conf"
 
 static void
@@ -174,9 +179,35 @@ on_reload(struct ev_loop *loop, ev_signal *sig, int revents)
 	log_info("the configuration was read anew");
 }
 
+/*
+ * What a crowd of slow clients needed for a while goes back to the system; by
+ * itself the C library keeps it.
+ */
+static void
+on_trim(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+#if defined(HAVE_MALLINFO2) && defined(HAVE_MALLOC_TRIM)
+	static size_t kept; /* free, but not to be had back, last time */
+	size_t unused = mallinfo2().fordblks;
+
+	if (unused >= kept + TRIM_BYTES) {
+		malloc_trim(0);
+		unused = mallinfo2().fordblks;
+		kept = unused;
+	} else if (unused < kept) {
+		kept = unused;
+	}
+#endif
+	(void)loop;
+	(void)timer;
+	(void)revents;
+}
+
 void
 server_run(struct server *server)
 {
+	ev_timer_init(&server->trim, on_trim, TRIM_S, TRIM_S);
+	ev_timer_start(EV_DEFAULT_UC_ & server->trim);
 	ev_signal_init(&server->sigterm, on_stop, SIGTERM);
 	ev_signal_init(&server->sigint, on_stop, SIGINT);
 	ev_signal_init(&server->sighup, on_reload, SIGHUP);

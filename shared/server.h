@@ -48,6 +48,7 @@ struct server {
 	struct listener *listener;     /* or NULL: CGI, or stopping */
 	bool is_cgi;                   /* one request, then exit */
 	bool stopping;                 /* on the way out */
+	ev_timer trim;                 /* gives memory back */
 	ev_timer grace;                /* when to stop waiting for clients */
 	ev_signal sigterm, sigint;     /* both stop */
 	ev_signal sighup;              /* settings are read anew */

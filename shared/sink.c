@@ -28,6 +28,9 @@
 #define IOV_CAP 64 /* pieces in one writev */
 #define FEW     2  /* slots of sink->few */
 
+/* What a reference costs besides its bytes, so that empty frames count too. */
+#define REF_COST (sizeof(struct chunk) + 2 * sizeof(struct chunk *) + 24)
+
 /* One writev in the making. */
 struct batch {
 	struct iovec iov[IOV_CAP];
@@ -59,6 +62,7 @@ queue_pop(struct sink *sink)
 	chunk_unref(sink->queue[sink->head]);
 	sink->head = (sink->head + 1) & (sink->size - 1);
 	sink->count--;
+	sink->queued -= REF_COST;
 	sink->offset = 0;
 	if (sink->count == 0 && sink->queue != sink->few)
 		use_few(sink);
@@ -146,7 +150,7 @@ sink_push(struct sink *sink, struct chunk *chunk)
 		queue_grow(sink);
 	sink->queue[(sink->head + sink->count) & (sink->size - 1)] = chunk;
 	sink->count++;
-	sink->queued += chunk->len;
+	sink->queued += chunk->len + REF_COST;
 }
 
 void

@@ -44,7 +44,7 @@ struct sink {
 	bool ended;                 /* nothing may follow in the queue */
 	bool tell_drained;          /* also when somebody's flush empties it */
 	int fd;                     /* -1 = closed */
-	size_t queued;              /* bytes in the queue */
+	size_t queued;              /* bytes that the queue takes */
 	int64_t progress_ms;        /* monotonic, of the last byte out */
 	uint64_t sent;              /* bytes out so far */
 };
