@@ -67,18 +67,6 @@ push(struct client *client, struct chunk *chunk)
 	hub_mark_dirty(client->hub, client);
 }
 
-/* The shared encoding of a message in a form. */
-static struct chunk *
-encode(struct form *form, const struct change *ch, const char *epoch)
-{
-	if (form->chunk == NULL || form->id != ch->id) {
-		chunk_unref(form->chunk);
-		form->chunk = form->transport->message(form, ch, epoch);
-		form->id = ch->id;
-	}
-	return chunk_ref(form->chunk);
-}
-
 static bool
 is_full(const struct client *client)
 {
@@ -108,7 +96,7 @@ give(struct client *client, const struct change *ch)
 	client->pos = ch->id;
 	if (is_withheld(client, ch))
 		return;
-	chunk = encode(client->form, ch, client->hub->epoch);
+	chunk = hub_encode(client->hub, client->form, ch);
 	client->hub->delivered++;
 	if (!transport_of(client)->once) {
 		push(client, chunk);
@@ -452,7 +440,7 @@ client_attach(struct client *client, struct hub *hub, struct sink *sink,
 		status = interest_resolve(&hub->db, interest->want, interest->n,
 		    &interest->cursor, hub->newest, &after, &client->reset);
 	if (status != DB_OK) {
-		hub_form_release(form);
+		hub_form_release(hub, form);
 		return status;
 	}
 	STAILQ_INIT(&client->mutes);
@@ -510,7 +498,7 @@ client_detach(struct client *client)
 	mutes_clear(&client->mutes);
 	str_free(&client->body);
 	str_free(&client->head);
-	hub_form_release(client->form);
+	hub_form_release(hub, client->form);
 	ev_timer_stop(EV_DEFAULT_UC_ & client->timer);
 	TAILQ_REMOVE(&hub->clients, client, link);
 	if (client->dirty)

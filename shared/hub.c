@@ -34,6 +34,7 @@
 #define COMPLAIN_MS  10000     /* between lines about a broken database */
 #define FEED_CLIENTS 64        /* fed in one turn of the loop */
 #define TURN_BATCHES 4         /* read in one turn of the loop */
+#define RECENT_BYTES 8192      /* longer ones are encoded again */
 
 static struct topic *
 find_topic(const struct hub *hub, uint64_t hash, const char *name, size_t len,
@@ -155,19 +156,54 @@ hub_form(struct hub *hub, const struct transport *transport, const char *param)
 	form->transport = transport;
 	form->param = param == NULL ? NULL : xstrndup(param, strlen(param));
 	form->users = 1;
+	form->serial = (uint32_t)(hub->nforms++ * 37);
 	LIST_INSERT_HEAD(&hub->forms, form, link);
 	return form;
 }
 
+static void
+forget_recent(struct recent *recent)
+{
+	chunk_unref(recent->chunk);
+	*recent = (struct recent){ 0 };
+}
+
 void
-hub_form_release(struct form *form)
+hub_form_release(struct hub *hub, struct form *form)
 {
 	if (form == NULL || --form->users > 0)
 		return;
+	for (size_t i = 0; i < HUB_RECENT; i++)
+		if (hub->recent[i].form == form)
+			forget_recent(&hub->recent[i]);
 	LIST_REMOVE(form, link);
 	chunk_unref(form->chunk);
 	free(form->param);
 	free(form);
+}
+
+struct chunk *
+hub_encode(struct hub *hub, struct form *form, const struct change *ch)
+{
+	struct recent *recent;
+
+	if (form->chunk != NULL && form->id == ch->id)
+		return chunk_ref(form->chunk);
+	chunk_unref(form->chunk);
+	form->id = ch->id;
+	recent =
+	    &hub->recent[((uint64_t)ch->id + form->serial) & (HUB_RECENT - 1)];
+	if (recent->form == form && recent->id == ch->id) {
+		form->chunk = chunk_ref(recent->chunk);
+		return chunk_ref(form->chunk);
+	}
+	form->chunk = form->transport->message(form, ch, hub->epoch);
+	if (form->chunk->len <= RECENT_BYTES) {
+		forget_recent(recent);
+		*recent =
+		    (struct recent){ form, ch->id, chunk_ref(form->chunk) };
+	}
+	return chunk_ref(form->chunk);
 }
 
 void
@@ -315,6 +351,8 @@ start_over(struct hub *hub, int64_t newest)
 	struct form *form;
 
 	/* Ids begin anew: what is encoded has another message's. */
+	for (size_t i = 0; i < HUB_RECENT; i++)
+		forget_recent(&hub->recent[i]);
 	LIST_FOREACH(form, &hub->forms, link) {
 		chunk_unref(form->chunk);
 		form->chunk = NULL;
@@ -509,6 +547,8 @@ hub_stop(struct hub *hub)
 		client_detach(client);
 		gone(client);
 	}
+	for (size_t i = 0; i < HUB_RECENT; i++)
+		forget_recent(&hub->recent[i]);
 	watch_stop(&hub->watch);
 	ev_idle_stop(EV_DEFAULT_UC_ & hub->idle);
 	db_close(&hub->db);

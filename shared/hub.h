@@ -62,7 +62,16 @@ struct form {
 	int64_t id;                        /* of the message in `chunk` */
 	struct chunk *chunk;               /* encoded last, or NULL */
 	unsigned users;                    /* clients, 0 = to be freed */
+	uint32_t serial;                   /* spreads it over hub->recent */
 	LIST_ENTRY(form) link;             /* in the hub */
+};
+
+/* What was encoded lately, for those who come a little behind the rest. */
+#define HUB_RECENT 256 /* slots, a power of two */
+struct recent {
+	const struct form *form; /* NULL = empty */
+	int64_t id;              /* of the message */
+	struct chunk *chunk;     /* its encoding */
 };
 
 /* A channel or prefix that somebody here subscribes to. */
@@ -86,23 +95,25 @@ struct sub {
 
 /* The engine of one process: reads what was committed, hands it out. */
 struct hub {
-	const struct config *config;  /* borrowed */
-	struct board *board;          /* or NULL */
-	struct db db;                 /* a reader; closed while it is broken */
-	struct watch watch;           /* wakes us */
-	int64_t version;              /* PRAGMA data_version seen, -1 = none */
-	int64_t last_id;              /* newest id that was handed out */
-	int64_t newest;               /* newest id that is known of */
-	char epoch[40];               /* of last_id */
-	struct topic **buckets;       /* hash table */
-	size_t nbuckets;              /* a power of two */
-	size_t ntopics;               /* in the table */
-	unsigned prefix_lens[256];    /* topics that are prefixes, by length */
-	LIST_HEAD(, form) forms;      /* in use */
-	TAILQ_HEAD(, client) clients; /* all that are held */
-	size_t nclients;              /* how many */
-	size_t nsubs;                 /* subscriptions of all of them */
-	STAILQ_HEAD(, client) dirty;  /* have something to be written */
+	const struct config *config; /* borrowed */
+	struct board *board;         /* or NULL */
+	struct db db;                /* a reader; closed while it is broken */
+	struct watch watch;          /* wakes us */
+	int64_t version;             /* PRAGMA data_version seen, -1 = none */
+	int64_t last_id;             /* newest id that was handed out */
+	int64_t newest;              /* newest id that is known of */
+	char epoch[40];              /* of last_id */
+	struct topic **buckets;      /* hash table */
+	size_t nbuckets;             /* a power of two */
+	size_t ntopics;              /* in the table */
+	unsigned prefix_lens[256];   /* topics that are prefixes, by length */
+	LIST_HEAD(, form) forms;     /* in use */
+	struct recent recent[HUB_RECENT]; /* by id and form */
+	TAILQ_HEAD(, client) clients;     /* all that are held */
+	uint32_t nforms;                  /* made so far */
+	size_t nclients;                  /* how many */
+	size_t nsubs;                     /* subscriptions of all of them */
+	STAILQ_HEAD(, client) dirty;      /* have something to be written */
 	TAILQ_HEAD(client_queue, client) behind; /* read from the table */
 	ev_idle idle;          /* feeds those who are behind */
 	uint64_t delivered;    /* not yet on the scoreboard */
@@ -133,7 +144,11 @@ enum db_status hub_refresh(struct hub *hub);
 /* The form for a transport and parameter (NULL for none). */
 struct form *hub_form(struct hub *hub, const struct transport *transport,
     const char *param);
-void hub_form_release(struct form *form);
+void hub_form_release(struct hub *hub, struct form *form);
+
+/* The shared encoding of a message in a form: one reference, the caller's. */
+struct chunk *hub_encode(struct hub *hub, struct form *form,
+    const struct change *change);
 
 /* A subscription, which the client has not had yet; it is the client's. */
 struct sub *hub_subscribe(struct hub *hub, struct client *client,
