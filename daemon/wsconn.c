@@ -280,8 +280,10 @@ on_event(struct wsconn *conn, enum ws_event event)
 			in->control.len));
 		break;
 	case WS_EV_CLOSE:
-	case WS_EV_BAD:
 		wsconn_fail(conn, (enum ws_code)in->code, "");
+		break;
+	case WS_EV_BAD:
+		wsconn_fail(conn, (enum ws_code)in->code, in->why);
 		break;
 	case WS_EV_PONG:
 	case WS_EV_MORE:

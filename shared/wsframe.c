@@ -21,12 +21,13 @@
 #include "shared/wsdeflate.h"
 #include "shared/wsframe.h"
 
-#define CONTROL_MAX      125
-#define KEY_LEN          24        /* base64 of 16 bytes */
-#define WORK_MAX         (1 << 20) /* between two pauses */
-#define WORK_FACTOR      256       /* work that a deflated byte may be */
-#define DEFLATE_OVERHEAD 1024 /* bytes by which a deflated message is longer   \
-			       */
+#define CONTROL_MAX 125
+#define KEY_LEN     24        /* base64 of 16 bytes */
+#define WORK_MAX    (1 << 20) /* between two pauses */
+#define WORK_FACTOR 256       /* work that a deflated byte may be */
+#define DEFLATE_OVERHEAD                                                       \
+	1024 /* bytes by which a deflated message is longer                    \
+	      */
 #define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 static ssize_t
@@ -164,9 +165,10 @@ ws_in_free(struct ws_in *in)
 }
 
 static enum ws_event
-bad(struct ws_in *in, enum ws_code code)
+bad(struct ws_in *in, enum ws_code code, const char *why)
 {
 	in->code = (uint16_t)code;
+	in->why = why;
 	return WS_EV_BAD;
 }
 
@@ -203,35 +205,59 @@ begin_message(struct ws_in *in, const struct wslay_frame_iocb *iocb)
 	if (iocb->rsv == WSLAY_RSV_NONE)
 		return WS_EV_MORE;
 	in->inflater = ws_inflate_begin();
-	return in->inflater == NULL ? bad(in, WS_CODE_AGAIN) : WS_EV_MORE;
+	if (in->inflater == NULL)
+		return bad(in, WS_CODE_AGAIN, "out of memory");
+	return WS_EV_MORE;
+}
+
+/* A control frame (RFC 6455, section 5.5). */
+static enum ws_event
+begin_control(struct ws_in *in, const struct wslay_frame_iocb *iocb)
+{
+	if (iocb->opcode > WS_PONG)
+		return bad(in, WS_CODE_PROTOCOL, "a reserved opcode");
+	if (!iocb->fin)
+		return bad(in, WS_CODE_PROTOCOL, "a control frame in pieces");
+	if (iocb->payload_length > CONTROL_MAX)
+		return bad(in, WS_CODE_PROTOCOL,
+		    "a control frame of more than 125 bytes");
+	str_clear(&in->control);
+	return WS_EV_MORE;
+}
+
+/* A frame of a message (RFC 6455, section 5.4). */
+static enum ws_event
+begin_data(struct ws_in *in, const struct wslay_frame_iocb *iocb)
+{
+	enum ws_event event = WS_EV_MORE;
+
+	if (iocb->opcode > WS_BINARY)
+		return bad(in, WS_CODE_PROTOCOL, "a reserved opcode");
+	if (iocb->opcode == WS_CONTINUATION && in->opcode == 0)
+		return bad(in, WS_CODE_PROTOCOL, "a continuation of nothing");
+	if (iocb->opcode != WS_CONTINUATION && in->opcode != 0)
+		return bad(in, WS_CODE_PROTOCOL,
+		    "a message inside another one");
+	if (iocb->opcode != WS_CONTINUATION)
+		event = begin_message(in, iocb);
+	if (event == WS_EV_MORE && is_too_big(in, iocb->payload_length))
+		return bad(in, WS_CODE_TOO_BIG, "the message is too large");
+	return event;
 }
 
 /* The first bytes of a frame are known: is it allowed here? */
 static enum ws_event
 begin_frame(struct ws_in *in, const struct wslay_frame_iocb *iocb)
 {
-	bool control = wslay_is_ctrl_frame(iocb->opcode);
-	enum ws_event event = WS_EV_MORE;
-
-	if (!iocb->mask || !rsv_allowed(in, iocb))
-		return bad(in, WS_CODE_PROTOCOL);
-	if (control) {
-		if (iocb->opcode > WS_PONG || !iocb->fin ||
-		    iocb->payload_length > CONTROL_MAX)
-			return bad(in, WS_CODE_PROTOCOL);
-		str_clear(&in->control);
-	} else {
-		if (iocb->opcode > WS_BINARY ||
-		    (iocb->opcode == WS_CONTINUATION) != (in->opcode != 0))
-			return bad(in, WS_CODE_PROTOCOL);
-		if (iocb->opcode != WS_CONTINUATION)
-			event = begin_message(in, iocb);
-		if (event == WS_EV_MORE && is_too_big(in, iocb->payload_length))
-			return bad(in, WS_CODE_TOO_BIG);
-	}
+	if (!iocb->mask)
+		return bad(in, WS_CODE_PROTOCOL, "a frame without a mask");
+	if (!rsv_allowed(in, iocb))
+		return bad(in, WS_CODE_PROTOCOL,
+		    "a reserved bit that no extension uses so");
 	in->frame_begun = true;
 	in->frame_got = 0;
-	return event;
+	return wslay_is_ctrl_frame(iocb->opcode) ? begin_control(in, iocb)
+						 : begin_data(in, iocb);
 }
 
 static enum ws_event
@@ -248,9 +274,9 @@ inflate_payload(struct ws_in *in, const void *bytes, size_t len, bool last)
 	case WS_INFLATE_OK:
 		break;
 	case WS_INFLATE_BAD:
-		return bad(in, WS_CODE_INVALID);
+		return bad(in, WS_CODE_INVALID, "the data are not DEFLATE");
 	case WS_INFLATE_TOO_BIG:
-		return bad(in, WS_CODE_TOO_BIG);
+		return bad(in, WS_CODE_TOO_BIG, "the message is too large");
 	}
 	return WS_EV_MORE;
 }
@@ -261,7 +287,7 @@ check_text(struct ws_in *in)
 {
 	if (in->opcode == WS_TEXT &&
 	    !utf8_scan(in->message.p, in->message.len, &in->checked))
-		return bad(in, WS_CODE_INVALID);
+		return bad(in, WS_CODE_INVALID, "the text is not UTF-8");
 	return WS_EV_MORE;
 }
 
@@ -295,12 +321,13 @@ end_close(struct ws_in *in)
 	if (len == 0)
 		return WS_EV_CLOSE;
 	if (len == 1)
-		return bad(in, WS_CODE_PROTOCOL);
+		return bad(in, WS_CODE_PROTOCOL, "half a close code");
 	in->code = (uint16_t)(p[0] << 8 | p[1]);
 	if (!ws_code_valid(in->code))
-		return bad(in, WS_CODE_PROTOCOL);
+		return bad(in, WS_CODE_PROTOCOL,
+		    "a close code that must not be sent");
 	if (!utf8_valid(in->control.p + 2, len - 2))
-		return bad(in, WS_CODE_INVALID);
+		return bad(in, WS_CODE_INVALID, "the reason is not UTF-8");
 	return WS_EV_CLOSE;
 }
 
@@ -322,7 +349,7 @@ end_message(struct ws_in *in)
 	if (event != WS_EV_MORE)
 		return event;
 	if (in->opcode == WS_TEXT && in->checked != in->message.len)
-		return bad(in, WS_CODE_INVALID);
+		return bad(in, WS_CODE_INVALID, "the text is not UTF-8");
 	in->delivered = true;
 	return WS_EV_MESSAGE;
 }
@@ -383,7 +410,7 @@ ws_read(struct ws_in *in)
 		return WS_EV_MORE;
 	if (in->wslay == NULL &&
 	    wslay_frame_context_init(&in->wslay, &callbacks, in) != 0)
-		return bad(in, WS_CODE_AGAIN);
+		return bad(in, WS_CODE_AGAIN, "out of memory");
 	while (event == WS_EV_MORE) {
 		if (in->worked >= WORK_MAX) {
 			in->worked = 0;
@@ -394,7 +421,8 @@ ws_read(struct ws_in *in)
 		if (n == WSLAY_ERR_WANT_READ)
 			return no_more(in);
 		if (n < 0)
-			return bad(in, WS_CODE_PROTOCOL);
+			return bad(in, WS_CODE_PROTOCOL,
+			    "a length that is not in its shortest form");
 		if (!in->frame_begun)
 			event = begin_frame(in, &iocb);
 		if (event == WS_EV_MORE)

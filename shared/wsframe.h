@@ -42,7 +42,7 @@ enum ws_event {
 	WS_EV_PING,    /* in->control is to be sent back */
 	WS_EV_PONG,    /* an answer to a ping, or unasked */
 	WS_EV_CLOSE,   /* in->code and in->control; answer and end */
-	WS_EV_BAD,     /* fail the connection with in->code */
+	WS_EV_BAD,     /* fail the connection with in->code and in->why */
 };
 
 struct ws_inflate;
@@ -68,6 +68,7 @@ struct ws_in {
 	uint64_t frame_got; /* payload bytes of this frame */
 	uint64_t taken;     /* payload bytes of the message, as sent */
 	size_t worked;      /* since the last pause, about in bytes */
+	const char *why;    /* of WS_EV_BAD */
 	uint16_t code;      /* see ws_event */
 	uint8_t opcode;     /* of the message under way, 0 = none */
 	bool deflate;       /* RSV1 marks a deflated message */
