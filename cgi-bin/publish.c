@@ -241,15 +241,15 @@ add_batch(struct task *task, struct req *req)
 {
 	struct publish *p = &task->publish;
 	const char *channel = first_of(req, "channel", "topic");
-	json_error_t error;
+	char error[200];
 	json_t *item;
 	size_t i;
 
-	p->root = json_loadb(req->body.len == 0 ? "" : req->body.p,
-	    req->body.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+	p->root = publish_parse(req->body.len == 0 ? "" : req->body.p,
+	    req->body.len, error, sizeof(error));
 	if (p->root == NULL || !json_is_array(p->root)) {
 		req_fail(req, 400, 1509, "a batch must be a JSON array: %s",
-		    p->root == NULL ? error.text : "it is something else");
+		    p->root == NULL ? error : "it is something else");
 		return -1;
 	}
 	json_array_foreach(p->root, i, item)

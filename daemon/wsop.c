@@ -404,15 +404,19 @@ publish(struct wsconn *conn, json_t *root, json_t *ref)
 void
 wsop_handle(struct wsconn *conn, const char *text, size_t len)
 {
-	json_error_t error;
 	json_t *root, *ref;
 	const char *op;
+	char error[200];
 
-	root = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
-	    &error);
+	if ((int64_t)len > conn->server->config.max_body) {
+		fail(conn, NULL, 413, "an operation has at most %lld bytes",
+		    (long long)conn->server->config.max_body);
+		return;
+	}
+	root = publish_parse(text, len, error, sizeof(error));
 	if (!json_is_object(root)) {
 		fail(conn, NULL, 400, "a message must be a JSON object%s%s",
-		    root == NULL ? ": " : "", root == NULL ? error.text : "");
+		    root == NULL ? ": " : "", root == NULL ? error : "");
 		json_decref(root);
 		return;
 	}

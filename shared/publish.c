@@ -17,7 +17,8 @@
 #include "shared/publish.h"
 #include "shared/str.h"
 
-#define TTL_MAX_S 315360000 /* ten years */
+#define VALUES_MAX 500000    /* in one text */
+#define TTL_MAX_S  315360000 /* ten years */
 
 static int refuse(struct publish *p, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -99,6 +100,42 @@ publish_keep(struct publish *p, const char *text, size_t len)
 	p->keep = xreallocarray(p->keep, p->nkeep + 1, sizeof(*p->keep));
 	p->keep[p->nkeep] = xstrndup(text, len);
 	return p->keep[p->nkeep++];
+}
+
+/* Counts what begins a value, strings skipped; good enough for any text. */
+static size_t
+count_values(const char *text, size_t len)
+{
+	bool in_string = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (in_string && text[i] == '\\')
+			i++;
+		else if (text[i] == '"')
+			in_string = !in_string;
+		else if (!in_string &&
+			 (text[i] == ',' || text[i] == '[' || text[i] == '{'))
+			n++;
+	}
+	return n;
+}
+
+json_t *
+publish_parse(const char *text, size_t len, char *error, size_t size)
+{
+	json_error_t wrong;
+	json_t *root;
+
+	if (count_values(text, len) > VALUES_MAX) {
+		snprintf(error, size, "it has more than %d values", VALUES_MAX);
+		return NULL;
+	}
+	root = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
+	    &wrong);
+	if (root == NULL)
+		snprintf(error, size, "%s", wrong.text);
+	return root;
 }
 
 /* A member that must be text; its length must be told by strlen. */

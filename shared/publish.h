@@ -42,6 +42,13 @@ int publish_add(struct publish *p, const struct config *config,
 int publish_add_json(struct publish *p, const struct config *config,
     json_t *object, const char *channel);
 
+/*
+ * Parses JSON text; duplicate members are refused, and so is what would take
+ * very much more memory than its text (half a million values).  Returns NULL
+ * with a phrase in `error`.
+ */
+json_t *publish_parse(const char *text, size_t len, char *error, size_t size);
+
 /* Keeps a copy of a text as long as the job lives. */
 const char *publish_keep(struct publish *p, const char *text, size_t len);
 
