@@ -61,6 +61,39 @@ is_local_page(const struct req *req)
 	return access_is_loopback(name) || strcasecmp(name, "localhost") == 0;
 }
 
+static bool
+origin_listed(const struct config *config, const char *origin)
+{
+	for (size_t i = 0; i < config->origins.n; i++)
+		if (strcasecmp(config->origins.word[i], origin) == 0)
+			return true;
+	return false;
+}
+
+/* Whether origin is SCHEME://HOST of the request itself. */
+static bool
+origin_same_host(const struct req *req, const char *origin)
+{
+	const char *host = req_var(req, "HTTP_HOST");
+	const char *slashes = strstr(origin, "://");
+
+	return slashes != NULL && host[0] != '\0' &&
+	       strcasecmp(slashes + 3, host) == 0;
+}
+
+/*
+ * Whether a page may act for whoever is in front of it.  The browser adds what
+ * proves that by itself, so a site must be named; "*" is for those with a key.
+ */
+static bool
+is_known_page(const struct req *req)
+{
+	const char *origin = req_var(req, "HTTP_ORIGIN");
+
+	return origin[0] == '\0' || origin_same_host(req, origin) ||
+	       origin_listed(req->config, origin);
+}
+
 enum access
 access_may_publish(const struct req *req, const char *key)
 {
@@ -73,6 +106,8 @@ access_may_publish(const struct req *req, const char *key)
 	if (key != NULL)
 		return key_known(req->config, key) ? ACCESS_YES
 						   : ACCESS_BAD_KEY;
+	if (!is_known_page(req))
+		return ACCESS_NO_KEY;
 	if (req->config->publish_from_users &&
 	    req_var(req, "REMOTE_USER")[0] != '\0')
 		return ACCESS_YES;
@@ -97,26 +132,6 @@ access_sentence(enum access access)
 		break;
 	}
 	return "";
-}
-
-static bool
-origin_listed(const struct config *config, const char *origin)
-{
-	for (size_t i = 0; i < config->origins.n; i++)
-		if (strcasecmp(config->origins.word[i], origin) == 0)
-			return true;
-	return false;
-}
-
-/* Whether origin is SCHEME://HOST of the request itself. */
-static bool
-origin_same_host(const struct req *req, const char *origin)
-{
-	const char *host = req_var(req, "HTTP_HOST");
-	const char *slashes = strstr(origin, "://");
-
-	return slashes != NULL && host[0] != '\0' &&
-	       strcasecmp(slashes + 3, host) == 0;
 }
 
 bool

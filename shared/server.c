@@ -173,6 +173,7 @@ on_reload(struct ev_loop *loop, ev_signal *sig, int revents)
 	server->config = config;
 	log_init(server->program->name,
 	    config.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	watch_set_period(&server->hub.watch, config.check_ms);
 	writer_reload(server->writer, &server->config, &before);
 	if (server->program->reload != NULL)
 		server->program->reload(server);

@@ -227,22 +227,27 @@ start_inotify(struct watch *watch)
 }
 
 void
+watch_set_period(struct watch *watch, int64_t check_ms)
+{
+	if (watch->wd == -1 && check_ms > BLIND_MS)
+		check_ms = BLIND_MS;
+	watch->safety.repeat = (double)check_ms / 1000;
+	ev_timer_again(EV_DEFAULT_UC_ & watch->safety);
+}
+
+void
 watch_start(struct watch *watch, const char *path, int64_t check_ms,
     bool (*look_fn)(void *, bool), void *arg)
 {
 	char *real = realpath(path, NULL);
-	double period;
 
 	*watch = (struct watch){ .look = look_fn, .arg = arg, .wd = -1 };
 	split_path(watch, real == NULL ? path : real);
 	free(real);
 	start_inotify(watch);
-	if (watch->wd == -1 && check_ms > BLIND_MS)
-		check_ms = BLIND_MS;
-	period = (double)check_ms / 1000;
-	ev_timer_init(&watch->safety, on_safety, period, period);
+	ev_init(&watch->safety, on_safety);
 	watch->safety.data = watch;
-	ev_timer_start(EV_DEFAULT_UC_ & watch->safety);
+	watch_set_period(watch, check_ms);
 	ev_io_init(&watch->inotify, on_inotify, watch->inotify_fd, EV_READ);
 	ev_io_init(&watch->recheck, on_recheck, watch->timer_fd, EV_READ);
 	watch->inotify.data = watch->recheck.data = watch;

@@ -36,6 +36,9 @@ struct watch {
 void watch_start(struct watch *watch, const char *path, int64_t check_ms,
     bool (*look)(void *arg, bool suspect), void *arg);
 
+/* Another period for the safety timer. */
+void watch_set_period(struct watch *watch, int64_t check_ms);
+
 void watch_stop(struct watch *watch);
 
 /*

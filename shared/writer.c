@@ -325,8 +325,9 @@ take_settings(struct writer *w)
 	if (w->retired == NULL)
 		return;
 	w->mine = w->next;
-	/* A round of pruning was under way by the old ones. */
+	/* These go by the old ones: a round of pruning, the connection. */
 	w->prune = (struct prune){ 0 };
+	db_close(&w->db);
 	while ((retired = w->retired) != NULL) {
 		w->retired = retired->next;
 		config_free(&retired->config);
