@@ -28,12 +28,14 @@
 #define TAIL_LEN  4     /* 00 00 ff ff, which is not sent */
 #define MEM_LEVEL 8     /* zlib's default */
 #define STEP      16384 /* bytes inflated in one go, at least */
+#define AT_BLOCK  128   /* in data_type: between two blocks */
 #define PARAM_LEN 40    /* longer names and values are none that we know */
 
 static const unsigned char tail[TAIL_LEN] = { 0x00, 0x00, 0xff, 0xff };
 
 struct ws_inflate {
 	z_stream z; /* of zlib */
+	bool ended; /* at the end of a block that is marked as the last one */
 };
 
 static z_stream *deflaters[BITS_MAX + 1]; /* by window bits */
@@ -282,6 +284,7 @@ ws_inflate_begin(void)
 
 	if (inflater != NULL) {
 		at_rest = NULL;
+		inflater->ended = false;
 		inflateReset(&inflater->z);
 		return inflater;
 	}
@@ -329,8 +332,11 @@ ws_inflate_add(struct ws_inflate *inflater, const void *bytes, size_t len,
 	unsigned char more; /* a byte of room, to tell that there is more */
 	int rc;
 
+	if (out->len > max)
+		return WS_INFLATE_TOO_BIG;
 	z->next_in = bytes;
 	z->avail_in = (uInt)len;
+	inflater->ended = inflater->ended && len == 0;
 	do {
 		size_t room = max - out->len < STEP ? max - out->len : STEP;
 
@@ -348,6 +354,8 @@ ws_inflate_add(struct ws_inflate *inflater, const void *bytes, size_t len,
 			out->len += room - z->avail_out;
 		if (rc == Z_STREAM_END && !go_on_after_last_block(z))
 			return WS_INFLATE_BAD;
+		if (rc == Z_STREAM_END && z->avail_in == 0)
+			inflater->ended = true;
 		if (rc != Z_OK && rc != Z_BUF_ERROR && rc != Z_STREAM_END)
 			return WS_INFLATE_BAD;
 	} while (z->avail_in > 0 || z->avail_out == 0);
@@ -359,5 +367,14 @@ ws_inflate_add(struct ws_inflate *inflater, const void *bytes, size_t len,
 enum ws_inflate_status
 ws_inflate_last(struct ws_inflate *inflater, struct str *out, size_t max)
 {
-	return ws_inflate_add(inflater, tail, TAIL_LEN, out, max);
+	enum ws_inflate_status status;
+
+	if (inflater->ended)
+		return WS_INFLATE_OK;
+	status = ws_inflate_add(inflater, tail, TAIL_LEN, out, max);
+	/* What was cut off took the tail for something else. */
+	if (status == WS_INFLATE_OK && !inflater->ended &&
+	    (inflater->z.data_type & AT_BLOCK) == 0)
+		return WS_INFLATE_BAD;
+	return status;
 }
