@@ -260,27 +260,6 @@ begin_frame(struct ws_in *in, const struct wslay_frame_iocb *iocb)
 						 : begin_data(in, iocb);
 }
 
-static enum ws_event
-inflate_payload(struct ws_in *in, const void *bytes, size_t len, bool last)
-{
-	size_t before = in->message.len;
-	enum ws_inflate_status status =
-	    last ? ws_inflate_last(in->inflater, &in->message, in->max_message)
-		 : ws_inflate_add(in->inflater, bytes, len, &in->message,
-		       in->max_message);
-
-	in->worked += in->message.len - before + len * WORK_FACTOR;
-	switch (status) {
-	case WS_INFLATE_OK:
-		break;
-	case WS_INFLATE_BAD:
-		return bad(in, WS_CODE_INVALID, "the data are not DEFLATE");
-	case WS_INFLATE_TOO_BIG:
-		return bad(in, WS_CODE_TOO_BIG, "the message is too large");
-	}
-	return WS_EV_MORE;
-}
-
 /* Text is checked as it comes (RFC 6455, section 8.1). */
 static enum ws_event
 check_text(struct ws_in *in)
@@ -292,22 +271,44 @@ check_text(struct ws_in *in)
 }
 
 static enum ws_event
+inflate_payload(struct ws_in *in, const void *bytes, size_t len, bool last)
+{
+	size_t before = in->message.len;
+	enum ws_inflate_status status =
+	    last ? ws_inflate_last(in->inflater, &in->message, in->max_message)
+		 : ws_inflate_add(in->inflater, bytes, len, &in->message,
+		       in->max_message);
+
+	in->worked += in->message.len - before + len * WORK_FACTOR;
+	/* What came before the end of it counts first, however it is cut. */
+	if (check_text(in) != WS_EV_MORE)
+		return WS_EV_BAD;
+	switch (status) {
+	case WS_INFLATE_OK:
+		break;
+	case WS_INFLATE_BAD:
+		return bad(in, WS_CODE_INVALID, "the data are not DEFLATE");
+	case WS_INFLATE_TOO_BIG:
+		return bad(in, WS_CODE_TOO_BIG, "the message is too large");
+	}
+	return WS_EV_MORE;
+}
+
+static enum ws_event
 add_payload(struct ws_in *in, const struct wslay_frame_iocb *iocb)
 {
-	enum ws_event event = WS_EV_MORE;
-
 	in->frame_got += iocb->data_length;
 	if (wslay_is_ctrl_frame(iocb->opcode)) {
 		str_add(&in->control, iocb->data, iocb->data_length);
 		return WS_EV_MORE;
 	}
 	in->taken += iocb->data_length;
-	if (in->inflater == NULL)
-		str_add(&in->message, iocb->data, iocb->data_length);
-	else if (iocb->data_length > 0)
-		event =
-		    inflate_payload(in, iocb->data, iocb->data_length, false);
-	return event == WS_EV_MORE ? check_text(in) : event;
+	if (in->inflater != NULL)
+		return iocb->data_length == 0 ? WS_EV_MORE
+					      : inflate_payload(in, iocb->data,
+						    iocb->data_length, false);
+	str_add(&in->message, iocb->data, iocb->data_length);
+	return check_text(in);
 }
 
 /* RFC 6455, sections 5.5.1 and 7.4. */
@@ -344,8 +345,6 @@ end_message(struct ws_in *in)
 
 	if (in->inflater != NULL)
 		event = inflate_payload(in, NULL, 0, true);
-	if (event == WS_EV_MORE)
-		event = check_text(in);
 	if (event != WS_EV_MORE)
 		return event;
 	if (in->opcode == WS_TEXT && in->checked != in->message.len)
