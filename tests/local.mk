@@ -74,6 +74,7 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 	%D%/fuzz/fuzz.h \
 	%D%/fuzz/fuzz-config.c \
 	%D%/fuzz/fuzz-cursor.c \
+	%D%/fuzz/fuzz-deflate.c \
 	%D%/fuzz/fuzz-fcgi.c \
 	%D%/fuzz/fuzz-handshake.c \
 	%D%/fuzz/fuzz-json.c \
@@ -194,6 +195,21 @@ EXTRA_DIST += \
 	%D%/fuzz/corpus/cursor/latest \
 	%D%/fuzz/corpus/cursor/list \
 	%D%/fuzz/corpus/cursor/long \
+	%D%/fuzz/corpus/deflate/bomb \
+	%D%/fuzz/corpus/deflate/empty-blocks \
+	%D%/fuzz/corpus/deflate/final-block \
+	%D%/fuzz/corpus/deflate/final-block-points-back \
+	%D%/fuzz/corpus/deflate/hello \
+	%D%/fuzz/corpus/deflate/invalid \
+	%D%/fuzz/corpus/deflate/nothing-allowed \
+	%D%/fuzz/corpus/deflate/offer-broken \
+	%D%/fuzz/corpus/deflate/offer-browser \
+	%D%/fuzz/corpus/deflate/offer-many \
+	%D%/fuzz/corpus/deflate/offer-quoted \
+	%D%/fuzz/corpus/deflate/stored \
+	%D%/fuzz/corpus/deflate/text \
+	%D%/fuzz/corpus/deflate/too-far-back \
+	%D%/fuzz/corpus/deflate/two-blocks \
 	%D%/fuzz/corpus/fcgi/abort \
 	%D%/fuzz/corpus/fcgi/get \
 	%D%/fuzz/corpus/fcgi/lies \
@@ -204,7 +220,9 @@ EXTRA_DIST += \
 	%D%/fuzz/corpus/fcgi/too-big \
 	%D%/fuzz/corpus/fcgi/unknown \
 	%D%/fuzz/corpus/fcgi/values \
+	%D%/fuzz/corpus/handshake/broken-extensions \
 	%D%/fuzz/corpus/handshake/browser \
+	%D%/fuzz/corpus/handshake/extensions \
 	%D%/fuzz/corpus/handshake/frames-behind \
 	%D%/fuzz/corpus/handshake/gap \
 	%D%/fuzz/corpus/handshake/limit-and-gap \
@@ -213,6 +231,8 @@ EXTRA_DIST += \
 	%D%/fuzz/corpus/handshake/not-http \
 	%D%/fuzz/corpus/handshake/proxied \
 	%D%/fuzz/corpus/handshake/twice \
+	%D%/fuzz/corpus/handshake/user-of-a-proxy \
+	%D%/fuzz/corpus/handshake/user-of-a-stranger \
 	%D%/fuzz/corpus/json/bad-utf8 \
 	%D%/fuzz/corpus/json/list \
 	%D%/fuzz/corpus/json/member \
@@ -236,6 +256,18 @@ EXTRA_DIST += \
 	%D%/fuzz/corpus/wsframe/bad-close \
 	%D%/fuzz/corpus/wsframe/binary \
 	%D%/fuzz/corpus/wsframe/close \
+	%D%/fuzz/corpus/wsframe/deflate-bad-utf8 \
+	%D%/fuzz/corpus/wsframe/deflate-bad-utf8-and-too-big \
+	%D%/fuzz/corpus/wsframe/deflate-binary \
+	%D%/fuzz/corpus/wsframe/deflate-bomb \
+	%D%/fuzz/corpus/wsframe/deflate-empty \
+	%D%/fuzz/corpus/wsframe/deflate-empty-blocks \
+	%D%/fuzz/corpus/wsframe/deflate-final-block \
+	%D%/fuzz/corpus/wsframe/deflate-fragments \
+	%D%/fuzz/corpus/wsframe/deflate-not-deflate \
+	%D%/fuzz/corpus/wsframe/deflate-order-of-faults \
+	%D%/fuzz/corpus/wsframe/deflate-rsv-continuation \
+	%D%/fuzz/corpus/wsframe/deflate-stored \
 	%D%/fuzz/corpus/wsframe/fragments \
 	%D%/fuzz/corpus/wsframe/huge \
 	%D%/fuzz/corpus/wsframe/invalid \
@@ -258,9 +290,9 @@ FUZZ_SECONDS = 60
 FUZZ_TARGETS =
 FUZZ_DEFS = $(DEFS) $(DEFAULT_INCLUDES) -I$(srcdir) -I$(builddir) \
 	$(SQLITE_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(NETTLE_CFLAGS) \
-	$(CPPFLAGS)
+	$(ZLIB_CFLAGS) $(CPPFLAGS)
 FUZZ_LINK = $(SQLITE_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(EV_LIBS) \
-	$(NETTLE_LIBS) $(WSLAY_LIBS) $(HTTP_PARSER_LIBS)
+	$(NETTLE_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS) $(HTTP_PARSER_LIBS)
 fuzz: all
 	CPPFLAGS='$(FUZZ_DEFS)' LIBS='$(FUZZ_LINK)' $(srcdir)/%D%/fuzz/run \
 	    $(srcdir) $(builddir) $(FUZZ_SECONDS) $(FUZZ_TARGETS)

@@ -11,6 +11,7 @@
 #include "shared/config_file.h"
 #include "shared/req.h"
 #include "shared/str.h"
+#include "shared/wsdeflate.h"
 #include "tests/fuzz/fuzz.h"
 
 static enum handshake_event
@@ -36,6 +37,29 @@ static bool
 is_refused(enum handshake_event event)
 {
 	return event == HANDSHAKE_BAD || event == HANDSHAKE_TOO_LONG;
+}
+
+/* What is read out of the variables once the handshake is fine. */
+static void
+check_vars(const struct req *req, bool trusted)
+{
+	const char *user = req_var(req, "REMOTE_USER");
+	const char *told = req_var(req, "HTTP_X_REMOTE_USER");
+	const char *protocols = req_var(req, "HTTP_SEC_WEBSOCKET_PROTOCOL");
+	struct ws_deflate agreed;
+
+	MUST(strcmp(user, trusted ? told : "") == 0);
+	if (handshake_offers(protocols, "tidings.json")) {
+		MUST(strstr(protocols, "tidings.json") != NULL);
+		MUST(handshake_has_token(protocols, "TIDINGS.json"));
+	}
+	if (ws_deflate_choose(req_var(req, "HTTP_SEC_WEBSOCKET_EXTENSIONS"),
+		&agreed)) {
+		MUST(agreed.window_bits == 0 ||
+		     (agreed.window_bits >= 9 && agreed.window_bits <= 15));
+		MUST(agreed.client_bits == 0 ||
+		     (agreed.client_bits >= 8 && agreed.client_bits <= 15));
+	}
 }
 
 int
@@ -67,6 +91,7 @@ fuzz_handshake(const uint8_t *data, size_t len)
 				 first.arena.len) == 0);
 			MUST(handshake_check(&first, accept, &why) ==
 			     handshake_check(&second, accept, &why));
+			check_vars(&first, strcmp(peer, "unix") == 0);
 		}
 	}
 	req_free(&first);

@@ -12,6 +12,7 @@
  */
 int fuzz_config(const uint8_t *data, size_t len);
 int fuzz_cursor(const uint8_t *data, size_t len);
+int fuzz_deflate(const uint8_t *data, size_t len);
 int fuzz_fcgi(const uint8_t *data, size_t len);
 int fuzz_handshake(const uint8_t *data, size_t len);
 int fuzz_json(const uint8_t *data, size_t len);

@@ -26,6 +26,7 @@ static const struct {
 } targets[] = {
 	{ "config", fuzz_config },
 	{ "cursor", fuzz_cursor },
+	{ "deflate", fuzz_deflate },
 	{ "fcgi", fuzz_fcgi },
 	{ "handshake", fuzz_handshake },
 	{ "json", fuzz_json },
