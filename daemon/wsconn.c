@@ -179,8 +179,12 @@ flush(struct wsconn *conn)
 		wsconn_close(conn);
 		return false;
 	}
-	if (conn->sink.ended && conn->sink.count == 0)
+	if (conn->sink.count > 0)
+		return true;
+	if (conn->sink.ended)
 		half_close(conn);
+	else if (conn->client.hub != NULL && conn->client.full)
+		client_drained(&conn->client);
 	return true;
 }
 
