@@ -289,13 +289,16 @@ write_batch(struct sink *sink, struct batch *batch)
 	return sendmsg(sink->fd, &msg, MSG_NOSIGNAL);
 }
 
-/* One whole chunk in one record: what is shared goes out as it lies there. */
+/* One whole chunk: what is shared goes out as it lies there. */
 static ssize_t
 send_alone(struct sink *sink)
 {
 	struct chunk *c = queue_at(sink, 0);
 	ssize_t n;
 
+	if (sink->kind == SINK_RAW)
+		return send(sink->fd, c->bytes + sink->offset,
+		    c->len - sink->offset, MSG_NOSIGNAL);
 	n = send(sink->fd, c->record, FCGI_HEADER_LEN + c->len, MSG_NOSIGNAL);
 	if (n > 0) {
 		sink->header_left = FCGI_HEADER_LEN;
@@ -304,14 +307,17 @@ send_alone(struct sink *sink)
 	return n;
 }
 
+/* Whether that is the queue: one chunk, for FastCGI in a record of its own. */
 static bool
 is_alone(const struct sink *sink)
 {
 	const struct chunk *c = queue_at(sink, 0);
 
-	return sink->kind == SINK_FCGI && sink->count == 1 &&
-	       sink->offset == 0 && sink->record_left == 0 && !c->raw &&
-	       c->len <= FCGI_CONTENT_MAX && sink->request_id == 1;
+	if (sink->count != 1 || sink->kind == SINK_CGI)
+		return false;
+	return sink->kind == SINK_RAW ||
+	       (sink->offset == 0 && sink->record_left == 0 && !c->raw &&
+		   c->len <= FCGI_CONTENT_MAX && sink->request_id == 1);
 }
 
 static ssize_t
