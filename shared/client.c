@@ -367,19 +367,20 @@ add_sub(struct client *client, const struct want *want, int64_t after)
 
 /*
  * Up to some id each sub knows by itself how far it has got.  Before, they were
- * all as far as the client.
+ * all at least as far as the client is.
  */
 static void
 make_uneven(struct client *client, int64_t after)
 {
-	int64_t most = client->pos > after ? client->pos : after;
+	int64_t pos = client->pos, most = pos > after ? pos : after;
 	struct sub *sub;
 
-	if (client->pos >= client->uneven_upto) {
+	if (client->evened_at != pos) {
 		SUBS_FOREACH(sub, &client->subs)
 		{
-			sub->after = client->pos;
+			sub->after = sub->after > pos ? sub->after : pos;
 		}
+		client->evened_at = pos;
 	}
 	if (client->uneven_upto < most)
 		client->uneven_upto = most;
@@ -399,7 +400,7 @@ client_subscribe(struct client *client, const struct want *want, size_t n,
 	if (client->state == CLIENT_LIVE && client->pos < client->hub->last_id)
 		client->pos = client->hub->last_id;
 	if (client->subs.n == 0) {
-		client->pos = after;
+		client->pos = client->evened_at = after;
 		client->uneven_upto = 0;
 	} else if (after != client->pos) {
 		make_uneven(client, after);
@@ -407,7 +408,7 @@ client_subscribe(struct client *client, const struct want *want, size_t n,
 	for (size_t i = 0; i < n; i++)
 		add_sub(client, &want[i], after);
 	if (after < client->pos)
-		client->pos = after;
+		client->pos = client->evened_at = after;
 	if (client->pos < client->hub->last_id &&
 	    client->state == CLIENT_LIVE) {
 		client_set_state(client, CLIENT_BEHIND);
@@ -474,11 +475,16 @@ client_start(struct client *client)
 void
 client_restart(struct client *client)
 {
+	struct sub *sub;
+
 	if (client->state == CLIENT_ENDING || client->state == CLIENT_NEW)
 		return;
-	client->pos = 0;
+	client->pos = client->uneven_upto = client->evened_at = 0;
 	client->reset = true;
-	client->uneven_upto = 0;
+	SUBS_FOREACH(sub, &client->subs)
+	{
+		sub->after = 0;
+	}
 	mutes_clear(&client->mutes);
 	if (client->state == CLIENT_LIVE)
 		client_set_state(client, CLIENT_BEHIND);

@@ -42,6 +42,7 @@ struct client {
 	struct form *form;               /* how it is framed */
 	int64_t pos;                     /* it has all up to this id */
 	int64_t uneven_upto;             /* up to here see each sub's `after` */
+	struct mutes mutes;              /* messages it is not to get */
 	STAILQ_ENTRY(client) dirty_link; /* in hub->dirty */
 	uint8_t state;                   /* enum client_state */
 	bool dirty;                      /* in hub->dirty */
@@ -55,7 +56,7 @@ struct client {
 	/* The rest. */
 	void (*gone)(struct client *);   /* ask the owner to close it now */
 	struct subs subs;                /* its subscriptions */
-	struct mutes mutes;              /* messages it is not to get */
+	int64_t evened_at;               /* `pos` that each sub knows of */
 	int64_t lag_bytes;               /* committed while it was behind */
 	int64_t ends_ms;                 /* monotonic, when its time is over */
 	struct str body;                 /* once: what was collected */

@@ -270,8 +270,17 @@ deliver_topic(struct topic *topic, const struct change *ch)
 	LIST_FOREACH(sub, &topic->subs, link) {
 		const struct sub *next = LIST_NEXT(sub, link);
 
-		if (next != NULL)
-			__builtin_prefetch(next->client);
+		/* Memory takes the time: each step asks for the one after. */
+		if (next != NULL) {
+			const struct sub *after = LIST_NEXT(next, link);
+
+			sink_prefetch(next->client->sink);
+			if (after != NULL) {
+				__builtin_prefetch(&after->client->hub);
+				__builtin_prefetch(&after->client->doomed);
+				__builtin_prefetch(LIST_NEXT(after, link));
+			}
+		}
 		client_deliver(sub->client, ch);
 	}
 }

@@ -323,10 +323,12 @@ is_alone(const struct sink *sink)
 static ssize_t
 write_some(struct sink *sink)
 {
-	struct batch batch = { .n = 0 };
+	struct batch batch; /* large: not cleared */
 
 	if (is_alone(sink))
 		return send_alone(sink);
+	batch.n = 0;
+	batch.bytes = 0;
 	if (sink->kind == SINK_FCGI &&
 	    (sink->record_left > 0 || !queue_at(sink, 0)->raw)) {
 		batch_record(&batch, sink);
