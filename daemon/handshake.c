@@ -235,6 +235,7 @@ add_host(const struct handshake *hs, struct req *req,
 	if (name == NULL) {
 		join_values(hs, "Host", &host);
 		name = host.p;
+		req->own_port = true;
 	}
 	req_add_var(req, "HTTP_HOST", name);
 	str_free(&host);

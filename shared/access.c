@@ -70,15 +70,29 @@ origin_listed(const struct config *config, const char *origin)
 	return false;
 }
 
+/* Bytes of HOST without its port; an address of IPv6 stands in brackets. */
+static size_t
+name_len(const char *host)
+{
+	return host[0] == '[' ? strcspn(host, "]") : strcspn(host, ":");
+}
+
 /* Whether origin is SCHEME://HOST of the request itself. */
 static bool
-origin_same_host(const struct req *req, const char *origin)
+origin_same_host(const struct req *req, const char *origin, bool any_port)
 {
 	const char *host = req_var(req, "HTTP_HOST");
 	const char *slashes = strstr(origin, "://");
+	size_t len;
 
-	return slashes != NULL && host[0] != '\0' &&
-	       strcasecmp(slashes + 3, host) == 0;
+	if (slashes == NULL || host[0] == '\0')
+		return false;
+	if (!any_port)
+		return strcasecmp(slashes + 3, host) == 0;
+	len = name_len(host);
+	origin = slashes + 3;
+	return name_len(origin) == len && strncasecmp(origin, host, len) == 0 &&
+	       strspn(origin + len, "]:0123456789") == strlen(origin + len);
 }
 
 /*
@@ -90,7 +104,7 @@ is_known_page(const struct req *req)
 {
 	const char *origin = req_var(req, "HTTP_ORIGIN");
 
-	return origin[0] == '\0' || origin_same_host(req, origin) ||
+	return origin[0] == '\0' || origin_same_host(req, origin, false) ||
 	       origin_listed(req->config, origin);
 }
 
@@ -139,7 +153,8 @@ access_origin_allowed(const struct req *req)
 {
 	const char *origin = req_var(req, "HTTP_ORIGIN");
 
-	return origin[0] == '\0' || origin_same_host(req, origin) ||
+	return origin[0] == '\0' ||
+	       origin_same_host(req, origin, req->own_port) ||
 	       origin_listed(req->config, origin) ||
 	       origin_listed(req->config, "*");
 }

@@ -36,6 +36,7 @@ struct req {
 	size_t nvars;                /* used rows */
 	struct str body;             /* as it came */
 	bool body_too_big;           /* more than max_body came */
+	bool own_port;               /* asked directly, not through httpd */
 	struct str decoded;          /* text of the parameters */
 	struct req_arg *args;        /* query first, then the form */
 	size_t nargs;                /* used rows */

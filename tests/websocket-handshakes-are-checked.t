@@ -89,10 +89,15 @@ def main(t):
             (None, 101), ('https://app.example', 101), ('HTTPS://APP.example', 101),
             ('https://evil.example', 403), ('null', 403), ('', None),
             ('https://app.example.evil', 403), ('https://xapp.example', 403),
-            ('http://127.0.0.1', 403), ('http://127.0.0.1:1', 403),
+            ('http://127.0.0.10', 403), ('http://127.0.0.1.evil:1', 403), ('http://127.0.0.1evil', 403),
+            ('127.0.0.1', 403), ('http://[127.0.0.1]', 403),
         ]
         for name, port in both:
+            # A page of httpd that asks wsd on its own port is of the same host.
+            other = 101 if port == site.ws_port else 403
             for origin, want in origins + [('http://127.0.0.1:%d' % port, 101),
+                                           ('http://127.0.0.1', other),
+                                           ('https://127.0.0.1:1', other),
                                            ('http://127.0.0.1:%d.evil' % port, 403)]:
                 for path in ('/push/ws?channel=a', '/push/ws/echo'):
                     status, headers, body = shake(site, port, path, Origin=origin)
