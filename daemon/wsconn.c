@@ -12,11 +12,8 @@
 
 #include <sys/socket.h>
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,6 +29,7 @@
 #include "shared/clock.h"
 #include "shared/config_file.h"
 #include "shared/hub.h"
+#include "shared/listener.h"
 #include "shared/log.h"
 #include "shared/req.h"
 #include "shared/server.h"
@@ -483,28 +481,6 @@ wsconn_opened(struct wsconn *conn)
 		client_start(&conn->client);
 }
 
-static void
-name_peer(struct wsconn *conn, int fd)
-{
-	struct sockaddr_storage ss = { 0 };
-	socklen_t len = sizeof(ss);
-	int on = 1;
-
-	memcpy(conn->peer, "unix", 5);
-	if (getpeername(fd, (void *)&ss, &len) == -1)
-		return;
-	if (ss.ss_family == AF_INET)
-		inet_ntop(AF_INET,
-		    &((struct sockaddr_in *)(void *)&ss)->sin_addr, conn->peer,
-		    sizeof(conn->peer));
-	else if (ss.ss_family == AF_INET6)
-		inet_ntop(AF_INET6,
-		    &((struct sockaddr_in6 *)(void *)&ss)->sin6_addr,
-		    conn->peer, sizeof(conn->peer));
-	if (ss.ss_family != AF_UNIX)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-}
-
 void
 wsconn_new(struct server *server, int fd)
 {
@@ -524,7 +500,7 @@ wsconn_new(struct server *server, int fd)
 	conn->server = server;
 	conn->hs = handshake_new();
 	conn->heard_ms = clock_mono_ms();
-	name_peer(conn, fd);
+	listener_name_peer(fd, conn->peer, sizeof(conn->peer));
 	sink_open(&conn->sink, SINK_RAW, fd, &ops, conn->heard_ms);
 	ev_init(&conn->timer, on_timer);
 	conn->timer.data = conn;

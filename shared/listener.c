@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -207,4 +208,26 @@ listener_stop(struct listener *listener)
 	ev_timer_stop(EV_DEFAULT_UC_ & listener->pause);
 	close(listener->fd);
 	free(listener);
+}
+
+void
+listener_name_peer(int fd, char *name, size_t size)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+	int on = 1;
+
+	snprintf(name, size, "unix");
+	if (getpeername(fd, (void *)&ss, &len) == -1)
+		return;
+	if (ss.ss_family == AF_INET)
+		inet_ntop(AF_INET,
+		    &((struct sockaddr_in *)(void *)&ss)->sin_addr, name,
+		    (socklen_t)size);
+	else if (ss.ss_family == AF_INET6)
+		inet_ntop(AF_INET6,
+		    &((struct sockaddr_in6 *)(void *)&ss)->sin6_addr, name,
+		    (socklen_t)size);
+	if (ss.ss_family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }

@@ -26,4 +26,10 @@ struct listener *listener_start(int fd, void (*accepted)(void *arg, int fd),
 /* Stops and closes; NULL is fine. */
 void listener_stop(struct listener *listener);
 
+/*
+ * Writes the address of the peer of an accepted socket, or "unix"; `size` is at
+ * least 46.  A TCP socket is told not to wait for more before it sends.
+ */
+void listener_name_peer(int fd, char *name, size_t size);
+
 #endif
