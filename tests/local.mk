@@ -171,7 +171,10 @@ dist_check_SCRIPTS += \
 	%D%/websocket-carries-data-or-json-frames.t \
 	%D%/websocket-echo-pings-and-closes-as-the-rfc-says.t \
 	%D%/websocket-handshakes-are-checked.t \
-	%D%/websocket-operations-are-answered-with-their-ref.t
+	%D%/websocket-operations-are-answered-with-their-ref.t \
+	%D%/websocket-passes-every-case-directly.t \
+	%D%/websocket-passes-every-case-through-httpd.t \
+	%D%/websocket-passes-every-case-through-wstunnel.t
 
 EXTRA_DIST += \
 	%D%/browser/page.py \
@@ -281,6 +284,10 @@ EXTRA_DIST += \
 	%D%/fuzz/run \
 	%D%/lib/tidings_clients.py \
 	%D%/lib/tidings_test.py \
+	%D%/lib/websocket_cases.py \
+	%D%/lib/websocket_client.py \
+	%D%/lib/websocket_suite.py \
+	%D%/lib/websocket_text_cases.py \
 	%D%/run
 
 TESTS = $(check_PROGRAMS) $(dist_check_SCRIPTS)
