@@ -169,6 +169,9 @@ dist_check_SCRIPTS += \
 	%D%/vanished-clients-are-noticed.t \
 	%D%/wal-removed-behind-a-restore-is-noticed.t \
 	%D%/websocket-carries-data-or-json-frames.t \
+	%D%/websocket-deflate-passes-every-case-directly.t \
+	%D%/websocket-deflate-passes-every-case-through-httpd.t \
+	%D%/websocket-deflate-passes-every-case-through-wstunnel.t \
 	%D%/websocket-echo-pings-and-closes-as-the-rfc-says.t \
 	%D%/websocket-handshakes-are-checked.t \
 	%D%/websocket-operations-are-answered-with-their-ref.t \
@@ -286,6 +289,7 @@ EXTRA_DIST += \
 	%D%/lib/tidings_test.py \
 	%D%/lib/websocket_cases.py \
 	%D%/lib/websocket_client.py \
+	%D%/lib/websocket_deflate_cases.py \
 	%D%/lib/websocket_suite.py \
 	%D%/lib/websocket_text_cases.py \
 	%D%/run
