@@ -173,6 +173,7 @@ dist_check_SCRIPTS += \
 	%D%/websocket-deflate-passes-every-case-through-httpd.t \
 	%D%/websocket-deflate-passes-every-case-through-wstunnel.t \
 	%D%/websocket-echo-pings-and-closes-as-the-rfc-says.t \
+	%D%/websocket-extensions-are-negotiated.t \
 	%D%/websocket-handshakes-are-checked.t \
 	%D%/websocket-operations-are-answered-with-their-ref.t \
 	%D%/websocket-passes-every-case-directly.t \
