@@ -12,7 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 from tidings_test import *
-from tidings_clients import WebSocket, WsFollower, descriptors
+from tidings_clients import WebSocket, WsFollower, sockets
 
 SETTINGS = {'tidings': {'heartbeat': '400ms'}, 'wsd': {'max_message': '1100000'}}
 F = WebSocket.frame
@@ -67,7 +67,7 @@ def status(sock, seconds):
 def main(tap):
     rnd = random.Random(1)
     with Site(SETTINGS) as site:
-        pid, fds = site.pid('wsd'), descriptors(site.pid('wsd'))
+        pid, fds = site.pid('wsd'), sockets(site.pid('wsd'))
         follower = WsFollower(site, cursor='latest')
         site.wait_subscribers('a', 1)
         half = [socket.create_connection(('127.0.0.1', site.ws_port)) for _ in range(20)]
@@ -145,10 +145,10 @@ def main(tap):
         follower.wait_data('alive')
         tap.equal(follower.connects, 1, 'others are not disturbed')
         with contextlib.suppress(Failure):
-            wait_for(lambda: descriptors(pid) <= fds + 2, 14, 'the end of half handshakes')
+            wait_for(lambda: sockets(pid) <= fds + 2, 14, 'the end of half handshakes')
         took = time.monotonic() - since
-        tap.ok(descriptors(pid) <= fds + 2, 'half handshakes are closed by a deadline',
-               descriptors(pid) - fds, took)
+        tap.ok(sockets(pid) <= fds + 2, 'half handshakes are closed by a deadline',
+               sockets(pid) - fds, took)
         for s in half:
             s.close()
         follower.stop()

@@ -10,7 +10,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 from tidings_test import *
-from tidings_clients import FcgiPeer, SseFollower, descriptors, percentile, rss_kb
+from tidings_clients import FcgiPeer, SseFollower, sockets, percentile, rss_kb
 
 
 def main(tap):
@@ -48,7 +48,7 @@ def main(tap):
         for s in slow:
             s.close()
 
-        fds = {p: descriptors(site.pid(p)) for p in ('sse', 'poll', 'wsd')}
+        fds = {p: sockets(site.pid(p)) for p in ('sse', 'poll', 'wsd')}
         pids = {p: site.pid(p) for p in fds}
         rss = None
         for turn in range(2):
@@ -67,8 +67,8 @@ def main(tap):
         tap.equal({p: site.pid(p) for p in fds}, pids, 'they live through 9,000 connects')
         tap.equal(follower.connects, 1, 'the others are held')
         with contextlib.suppress(Failure):
-            wait_for(lambda: all(descriptors(pids[p]) <= fds[p] + 1 for p in fds), 10, 'x')
-        grown = {p: descriptors(pids[p]) - fds[p] for p in fds}
+            wait_for(lambda: all(sockets(pids[p]) <= fds[p] + 1 for p in fds), 10, 'x')
+        grown = {p: sockets(pids[p]) - fds[p] for p in fds}
         tap.ok(max(grown.values()) <= 1, 'no descriptor is left', grown)
         tap.ok(all(now[p] - rss[p] < 3000 for p in fds), 'no memory either', rss, now)
         follower.stop()

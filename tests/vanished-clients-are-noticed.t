@@ -10,12 +10,12 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 from tidings_test import *
-from tidings_clients import FcgiPeer, RawStream, SseFollower, WebSocket, descriptors
+from tidings_clients import FcgiPeer, RawStream, SseFollower, WebSocket, sockets
 
 
 def main(tap):
     with Site({'tidings': {'heartbeat': '300ms'}, 'longpoll': {'wait': '3s'}}) as site:
-        fds = {p: descriptors(site.pid(p)) for p in ('sse', 'iframe', 'longpoll', 'wsd')}
+        fds = {p: sockets(site.pid(p)) for p in ('sse', 'iframe', 'longpoll', 'wsd')}
         for how in ('close', 'reset'):
             clients = []
             for _ in range(10):
@@ -70,8 +70,8 @@ def main(tap):
         tap.equal(site.subscribers('a'), 0, 'and all are noticed')
         # httpd may keep a connection or two that it will use again.
         def grown():
-            return {p: descriptors(site.pid(p)) - n for p, n in fds.items()
-                    if descriptors(site.pid(p)) > n + 2}
+            return {p: sockets(site.pid(p)) - n for p, n in fds.items()
+                    if sockets(site.pid(p)) > n + 2}
         with contextlib.suppress(Failure):
             wait_for(lambda: not grown(), 10, 'closed descriptors')
         tap.ok(not grown(), 'no descriptor is left', grown())

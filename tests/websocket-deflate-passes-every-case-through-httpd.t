@@ -13,7 +13,7 @@ import websocket_deflate_cases
 
 def main(tap):
     with Site(SETTINGS) as site:
-        before = descriptors(site.pid('wsd'))
+        before = sockets(site.pid('wsd'))
         play_all(tap, websocket_deflate_cases.cases(), site.port)
         nothing_is_left(tap, site, before)
         went_through_httpd(tap, site)

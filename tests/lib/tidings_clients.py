@@ -553,6 +553,17 @@ def descriptors(pid):
     return len(os.listdir('/proc/%d/fd' % pid))
 
 
+def sockets(pid):
+    """Open sockets: the database is opened and closed by itself."""
+    n = 0
+    for fd in os.listdir('/proc/%d/fd' % pid):
+        try:
+            n += os.readlink('/proc/%d/fd/%s' % (pid, fd)).startswith('socket:')
+        except FileNotFoundError:
+            pass
+    return n
+
+
 def limit_descriptors(n):
     """For preexec_fn: the hard limit too, since programs raise theirs."""
     return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (n, n))

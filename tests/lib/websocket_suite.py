@@ -2,7 +2,7 @@
 """Plays the cases of websocket_cases and its siblings against the echo."""
 import statistics
 
-from tidings_clients import descriptors
+from tidings_clients import sockets
 from tidings_test import *
 from websocket_cases import MAX_MESSAGE
 from websocket_client import Broken, Peer
@@ -72,9 +72,9 @@ def play_all(tap, cases, port):
 def nothing_is_left(tap, site, before):
     """Neither the daemon nor a connection of it stays behind."""
     tap.ok(site.lives(), 'every program is the one that was started')
-    left = descriptors(site.pid('wsd')) - before
+    left = sockets(site.pid('wsd')) - before
     with contextlib.suppress(Failure):
-        left = wait_for(lambda: descriptors(site.pid('wsd')) <= before, 20) and 0
+        left = wait_for(lambda: sockets(site.pid('wsd')) <= before, 20) and 0
     tap.equal(left, 0, 'no connection is left')
 
 
