@@ -399,6 +399,8 @@ client_subscribe(struct client *client, const struct want *want, size_t n,
 		return;
 	if (client->state == CLIENT_LIVE && client->pos < client->hub->last_id)
 		client->pos = client->hub->last_id;
+	/* Who asks for what lies behind gets all of it. */
+	mutes_pass(&client->mutes, client->pos);
 	if (client->subs.n == 0) {
 		client->pos = client->evened_at = after;
 		client->uneven_upto = 0;
