@@ -68,10 +68,9 @@ build_frame(struct loop *l)
 	struct message m = { .run = 1, .seq = 1 };
 	size_t i;
 
-	for (i = 0; i < l->a->size; i++)
+	for (i = 0; i < l->a->shape.size; i++)
 		buf_add(&l->text, "x", 1);
-	if (l->a->size >= MESSAGE_MIN)
-		message_make(l->text.p, l->a->size, &m);
+	message_make(l->text.p, &l->a->shape, &m);
 	ws_add_masked(&l->frame, WS_TEXT, l->text.p, l->text.len);
 }
 

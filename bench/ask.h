@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "bench/message.h"
 #include "bench/proc.h"
 #include "bench/target.h"
 
@@ -19,7 +20,7 @@ struct ask {
 	const char *headers; /* further request lines, each with CRLF */
 	int etag;            /* 1 = send the ETag of the first answer back */
 	int echo;            /* 1 = WebSocket messages to an echo instead */
-	size_t size;         /* bytes of a message, for echo */
+	struct shape shape;  /* what messages look like, for echo */
 	size_t connections;
 	double seconds;
 	struct group groups[8];

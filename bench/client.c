@@ -69,6 +69,7 @@ client_free(struct client *c)
 	seen_free(&c->seen);
 	sse_free(&c->sse);
 	ws_free(&c->ws);
+	inflate_end(&c->inflate);
 	buf_free(&c->body);
 }
 
@@ -97,6 +98,9 @@ add_ws_lines(struct buf *b, const struct plan *plan)
 	    plan->target->host);
 	if (plan->form == FORM_WSJSON)
 		buf_printf(b, "Sec-WebSocket-Protocol: tidings.json\r\n");
+	if (plan->deflate)
+		buf_printf(b,
+		    "Sec-WebSocket-Extensions: " INFLATE_OFFER "\r\n");
 }
 
 static void
@@ -145,6 +149,7 @@ client_open(struct client *c, struct plan *plan)
 	http_begin(&c->http, plan->fcgi);
 	sse_free(&c->sse);
 	ws_free(&c->ws);
+	inflate_end(&c->inflate);
 	c->body.len = 0;
 	c->fd = target_connect(plan->target, c->index);
 	if (c->fd == -1) {
@@ -212,7 +217,7 @@ count_all(struct client *c, struct plan *plan, const char *p, size_t len,
 	struct message m;
 	size_t used;
 
-	while ((state = message_find(p, len, plan->size, &m, &used)) !=
+	while ((state = message_find(p, len, &plan->shape, &m, &used)) !=
 	       MESSAGE_NONE) {
 		if (state == MESSAGE_OK)
 			tally_count(plan->tally, &c->seen, &m, now_ns);
@@ -231,8 +236,8 @@ count_one(struct client *c, struct plan *plan, const char *p, size_t len,
 	struct message m;
 	size_t used;
 
-	if (len == plan->size &&
-	    message_find(p, len, plan->size, &m, &used) == MESSAGE_OK)
+	if (len == plan->shape.size &&
+	    message_find(p, len, &plan->shape, &m, &used) == MESSAGE_OK)
 		tally_count(plan->tally, &c->seen, &m, now_ns);
 	else
 		plan->tally->damaged++;
@@ -275,6 +280,14 @@ use_ws_message(struct client *c, struct plan *plan, uint64_t now_ns)
 {
 	const struct buf *b = &c->ws.message;
 
+	if (c->ws.packed) {
+		plan->packed++;
+		b = inflate_message(&c->inflate, b);
+		if (b == NULL) {
+			plan->tally->damaged++;
+			return;
+		}
+	}
 	if (plan->form == FORM_WS) {
 		count_one(c, plan, b->p, b->len, now_ns);
 		return;
@@ -323,16 +336,22 @@ use_head(struct client *c, struct plan *plan)
 	char why[64];
 	int good = h->status == 200;
 
+	snprintf(why, sizeof(why), "answered %d", h->status);
 	if (is_ws(plan))
 		good = h->status == 101 && strcmp(h->accept, WS_ACCEPT) == 0;
 	else if (is_polling(plan))
 		good = good || h->status == 304;
+	if (good && plan->deflate &&
+	    inflate_begin(&c->inflate, h->extensions) == -1) {
+		snprintf(why, sizeof(why), "no permessage-deflate");
+		good = 0;
+	}
 	if (!good) {
-		snprintf(why, sizeof(why), "answered %d", h->status);
 		client_lose(c, plan, why);
 		return;
 	}
 	c->met = 1;
+	c->ws.may_pack = plan->deflate;
 	c->close = h->close;
 	c->state = CLIENT_HELD;
 	if (h->status == 200) {
@@ -445,6 +464,7 @@ client_read(struct client *c, struct plan *plan)
 		return;
 	}
 	now_ns = clock_ns();
+	plan->bytes += (uint64_t)n;
 	if (plan->fcgi)
 		feed_fcgi(c, plan, in, (size_t)n, now_ns);
 	else

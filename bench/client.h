@@ -8,6 +8,7 @@
 
 #include "bench/fcgi.h"
 #include "bench/http.h"
+#include "bench/inflate.h"
 #include "bench/sse.h"
 #include "bench/tally.h"
 #include "bench/target.h"
@@ -32,10 +33,13 @@ struct plan {
 	enum form form;
 	int fcgi;    /* 1 = speak FastCGI instead of HTTP */
 	int resume;  /* 1 = a lost client comes back with its cursor */
-	size_t size; /* bytes of a message */
-	int epoll;   /* where clients are waited for */
+	int deflate; /* 1 = offer permessage-deflate, and take nothing less */
+	struct shape shape; /* what messages look like */
+	int epoll;          /* where clients are waited for */
 	struct tally *tally;
 	uint64_t requests; /* requests sent */
+	uint64_t bytes;    /* bytes received, of all layers above TCP */
+	uint64_t packed;   /* messages that came compressed */
 	uint64_t lost;     /* connections that ended against the plan */
 	unsigned told;     /* refusals that were printed */
 };
@@ -67,7 +71,8 @@ struct client {
 	struct http http;
 	struct sse sse;
 	struct ws ws;
-	struct buf body; /* unfinished body or script */
+	struct inflate inflate; /* of what comes compressed */
+	struct buf body;        /* unfinished body or script */
 	TAILQ_ENTRY(client) entry;
 };
 

@@ -25,6 +25,7 @@ http_begin(struct http *h, int cgi)
 	h->need = -1;
 	h->len = 0;
 	h->etag[0] = h->modified[0] = h->accept[0] = '\0';
+	h->extensions[0] = '\0';
 }
 
 /* Collect a line without its end: 1 when complete, 0 when not yet. */
@@ -83,6 +84,8 @@ read_header(struct http *h)
 		keep(h->modified, sizeof(h->modified), value);
 	else if (strcasecmp(h->line, "Sec-WebSocket-Accept") == 0)
 		keep(h->accept, sizeof(h->accept), value);
+	else if (strcasecmp(h->line, "Sec-WebSocket-Extensions") == 0)
+		keep(h->extensions, sizeof(h->extensions), value);
 	else if (h->cgi && strcasecmp(h->line, "Status") == 0)
 		h->status = atoi(value);
 }

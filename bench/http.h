@@ -29,16 +29,17 @@ enum http_state {
 /* A response while it is read. */
 struct http {
 	enum http_state state;
-	int cgi;           /* 1 = CGI head: no status line, "Status:" */
-	int status;        /* 200, or 0 before the status line */
-	int close;         /* 1 = the peer closes after this response */
-	int chunked;       /* 1 = Transfer-Encoding: chunked */
-	int64_t need;      /* bytes left of body or chunk, -1 = until EOF */
-	size_t len;        /* bytes in line */
-	char etag[128];    /* value of ETag, or empty */
-	char modified[64]; /* value of Last-Modified, or empty */
-	char accept[32];   /* value of Sec-WebSocket-Accept, or empty */
-	char line[256];    /* the unfinished line; what does not fit is cut */
+	int cgi;              /* 1 = CGI head: no status line, "Status:" */
+	int status;           /* 200, or 0 before the status line */
+	int close;            /* 1 = the peer closes after this response */
+	int chunked;          /* 1 = Transfer-Encoding: chunked */
+	int64_t need;         /* bytes left of body or chunk, -1 = until EOF */
+	size_t len;           /* bytes in line */
+	char etag[128];       /* value of ETag, or empty */
+	char modified[64];    /* value of Last-Modified, or empty */
+	char accept[32];      /* value of Sec-WebSocket-Accept, or empty */
+	char extensions[128]; /* value of Sec-WebSocket-Extensions, or empty */
+	char line[256];       /* the unfinished line, cut to what fits */
 };
 
 /* Get ready for the next response; cgi as in the struct. */

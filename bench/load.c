@@ -42,6 +42,7 @@ enum option_code {
 	OPT_CLIENTS,
 	OPT_CONNECT_MS,
 	OPT_CONNECT_RATE,
+	OPT_DEFLATE,
 	OPT_DRAIN_MS,
 	OPT_ETAG,
 	OPT_FCGI,
@@ -61,6 +62,7 @@ enum option_code {
 	OPT_SETTLE_MS,
 	OPT_SIZE,
 	OPT_TARGET,
+	OPT_TEXT,
 	OPT_TREE,
 	OPT_WARM,
 	OPT_WRAP,
@@ -82,6 +84,10 @@ static const struct option_name {
 	{ "fcgi", WRAP_FCGI },
 	{ "ws", WRAP_WS },
 	{ NULL, 0 },
+}, texts[] = {
+	{ "plain", 0 },
+	{ "json", 1 },
+	{ NULL, 0 },
 };
 
 static const struct option long_options[] = {
@@ -89,6 +95,7 @@ static const struct option long_options[] = {
 	{ "clients", required_argument, NULL, OPT_CLIENTS },
 	{ "connect-ms", required_argument, NULL, OPT_CONNECT_MS },
 	{ "connect-rate", required_argument, NULL, OPT_CONNECT_RATE },
+	{ "deflate", no_argument, NULL, OPT_DEFLATE },
 	{ "drain-ms", required_argument, NULL, OPT_DRAIN_MS },
 	{ "etag", no_argument, NULL, OPT_ETAG },
 	{ "fcgi", no_argument, NULL, OPT_FCGI },
@@ -108,6 +115,7 @@ static const struct option long_options[] = {
 	{ "settle-ms", required_argument, NULL, OPT_SETTLE_MS },
 	{ "size", required_argument, NULL, OPT_SIZE },
 	{ "target", required_argument, NULL, OPT_TARGET },
+	{ "text", required_argument, NULL, OPT_TEXT },
 	{ "tree", required_argument, NULL, OPT_TREE },
 	{ "warm", required_argument, NULL, OPT_WARM },
 	{ "wrap", required_argument, NULL, OPT_WRAP },
@@ -179,7 +187,10 @@ set_publish_option(struct options *o, int option, const char *arg)
 		w->publisher.wrap = (enum wrap)lookup(wraps, arg);
 		return 1;
 	case OPT_SIZE:
-		w->plan.size = (size_t)number(arg, MESSAGE_MIN, 1e6);
+		w->plan.shape.size = (size_t)number(arg, MESSAGE_MIN, 1e6);
+		return 1;
+	case OPT_TEXT:
+		w->plan.shape.json = lookup(texts, arg);
 		return 1;
 	case OPT_PID:
 		add_group(w, arg, 0);
@@ -235,6 +246,9 @@ static void
 set_option(struct options *o, int option, const char *arg)
 {
 	switch (option) {
+	case OPT_DEFLATE:
+		o->watch.plan.deflate = 1;
+		break;
 	case OPT_ETAG:
 		o->etag = 1;
 		break;
@@ -285,7 +299,7 @@ set_defaults(struct options *o)
 	w->connect_ms = 30000;
 	w->settle_ms = 500;
 	w->drain_ms = 3000;
-	w->plan.size = 100;
+	w->plan.shape.size = 100;
 	w->publisher.channel = "bench";
 	w->publisher.messages = 100;
 	w->publisher.per_second = 20;
@@ -330,7 +344,7 @@ run_watch(struct options *o)
 	w->plan.path = o->path;
 	w->plan.headers = o->headers.p;
 	w->hold_ms = (unsigned)(o->seconds * 1000);
-	w->publisher.size = w->plan.size;
+	w->publisher.shape = w->plan.shape;
 	w->publisher.run = (uint32_t)(clock_ns() / 1000) ^ (uint32_t)getpid()
 							       << 16;
 	raise_descriptors(w->clients);
@@ -357,7 +371,7 @@ run_ask(struct options *o, int echo)
 	a.headers = o->headers.p;
 	a.etag = o->etag;
 	a.echo = echo;
-	a.size = o->watch.plan.size;
+	a.shape = o->watch.plan.shape;
 	a.connections = o->watch.clients;
 	a.seconds = o->seconds;
 	a.ngroups = o->watch.ngroups;
@@ -387,6 +401,9 @@ main(int argc, char **argv)
 		set_option(&o, option, optarg);
 	if (optind != argc - 1 || o.target == NULL)
 		usage();
+	if (o.watch.plan.shape.json &&
+	    o.watch.plan.shape.size < MESSAGE_MIN_JSON)
+		errx(2, "a JSON text has %d bytes at least", MESSAGE_MIN_JSON);
 	buf_add(&o.headers, "", 1);
 	if (strcmp(argv[1], "watch") == 0)
 		rc = run_watch(&o);

@@ -31,6 +31,8 @@ EXTRA_PROGRAMS += $(BENCH_BINARIES)
 	%D%/fcgi.h \
 	%D%/http.c \
 	%D%/http.h \
+	%D%/inflate.c \
+	%D%/inflate.h \
 	%D%/load.c \
 	%D%/message.c \
 	%D%/message.h \
@@ -49,7 +51,7 @@ EXTRA_PROGRAMS += $(BENCH_BINARIES)
 	%D%/watch.h \
 	%D%/ws.c \
 	%D%/ws.h
-%C%_load_LDADD = $(SQLITE_LIBS) -lpthread
+%C%_load_LDADD = $(SQLITE_LIBS) $(ZLIB_LIBS) -lpthread
 
 %C%_null_SOURCES = %D%/null.c
 %C%_null_LDADD = -lfcgi

@@ -5,22 +5,113 @@
  * Each is "tb:RUN:SEQ:NANOSECONDS:" with fixed-width numbers in hexadecimal,
  * filled up with letters that depend on the place, so that a cut or mixed-up
  * message is noticed. Fixed width makes every message of a run equally long.
+ *
+ * Letters in a row say nothing about compression, so there is a second kind:
+ * a JSON object with the same head as one member, and rows of figures that are
+ * drawn anew for each number, as a list of prices or of measurements has them.
  */
 #include "config.h"
 
 #include <assert.h>
+#include <err.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bench/message.h"
 
-#define MARK     "tb:"
-#define HEAD_LEN 38 /* bytes of mark and numbers */
+#define MARK      "tb:"
+#define HEAD_LEN  38 /* bytes of mark and numbers */
+#define JSON_HEAD "{\"mark\":\""
+#define JSON_ROWS "\",\"rows\":["
+#define JSON_PAD  "],\"pad\":\""
+#define JSON_END  "\"}"
+#define ROW_MAX   160 /* bytes of a row, at most */
 
 static char
 filler(size_t at)
 {
 	return 'a' + at % 26;
+}
+
+/* The next of a row of numbers, each below the limit. */
+static unsigned
+draw(uint64_t *state, unsigned limit)
+{
+	*state = *state * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)((*state >> 33) % limit);
+}
+
+/* One row of figures; its length. */
+static size_t
+make_row(char row[ROW_MAX], uint64_t *state)
+{
+	static const char *const names[] = { "amber", "birch", "cedar", "dune",
+		"ember", "fjord", "grove", "heath" };
+	static const unsigned limits[] = { 100000, 8, 1000, 100, 60, 60 };
+	unsigned v[sizeof(limits) / sizeof(limits[0])];
+	size_t i;
+	int n;
+
+	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		v[i] = draw(state, limits[i]);
+	n = snprintf(row, ROW_MAX,
+	    "{\"id\":%u,\"name\":\"%s\",\"price\":%u.%02u,"
+	    "\"time\":\"2026-01-05T12:%02u:%02uZ\"}",
+	    v[0], names[v[1]], v[2], v[3], v[4], v[5]);
+	assert(n > 0 && n < ROW_MAX);
+	return (size_t)n;
+}
+
+/* Fill up a JSON text behind its head: what follows for this number. */
+static void
+make_rows(char *p, size_t len, uint32_t seq)
+{
+	size_t rest = strlen(JSON_PAD) + strlen(JSON_END), n;
+	uint64_t state = seq * UINT64_C(0x9e3779b97f4a7c15);
+	char *end = p + len, row[ROW_MAX];
+	const char *comma = "";
+
+	memcpy(p, JSON_ROWS, strlen(JSON_ROWS));
+	p += strlen(JSON_ROWS);
+	for (;;) {
+		n = make_row(row, &state);
+		if (n + 1 + rest > (size_t)(end - p))
+			break;
+		memcpy(p, comma, strlen(comma));
+		p += strlen(comma);
+		memcpy(p, row, n);
+		p += n;
+		comma = ",";
+	}
+	memcpy(p, JSON_PAD, strlen(JSON_PAD));
+	p += strlen(JSON_PAD);
+	memset(p, '-', (size_t)(end - p) - strlen(JSON_END));
+	memcpy(end - strlen(JSON_END), JSON_END, strlen(JSON_END));
+}
+
+/*
+ * Whether the bytes are what follows the head of message seq. Thousands of
+ * clients ask for the same one, one after the other, so the last is kept.
+ */
+static int
+is_rows(const char *p, size_t len, uint32_t seq)
+{
+	static char *kept;
+	static size_t kept_len;
+	static uint32_t kept_seq;
+
+	if (kept_len != len) {
+		kept = realloc(kept, len);
+		if (kept == NULL)
+			err(1, "%zu bytes", len);
+	}
+	if (kept_len != len || kept_seq != seq) {
+		make_rows(kept, len, seq);
+		kept_len = len;
+		kept_seq = seq;
+	}
+	return memcmp(p, kept, len) == 0;
 }
 
 /* Read width hexadecimal digits and a colon; -1 if they are not there. */
@@ -42,17 +133,23 @@ read_hex(const char *p, int width, uint64_t *value)
 	return p[width] == ':' ? 0 : -1;
 }
 
+/* Read the message whose mark is at p; len bytes are left of it. */
 static enum message_state
-read_at(const char *p, size_t len, size_t size, struct message *m)
+read_at(const char *p, size_t len, const struct shape *shape, struct message *m)
 {
+	size_t i, size = shape->size;
 	uint64_t run, seq;
-	size_t i;
 
+	if (shape->json)
+		size -= strlen(JSON_HEAD);
 	if (len < size || read_hex(p + 3, 8, &run) == -1 ||
 	    read_hex(p + 12, 8, &seq) == -1 ||
 	    read_hex(p + 21, 16, &m->sent_ns) == -1)
 		return MESSAGE_DAMAGED;
-	for (i = HEAD_LEN; i < size; i++) {
+	if (shape->json &&
+	    !is_rows(p + HEAD_LEN, size - HEAD_LEN, (uint32_t)seq))
+		return MESSAGE_DAMAGED;
+	for (i = HEAD_LEN; !shape->json && i < size; i++) {
 		if (p[i] != filler(i))
 			return MESSAGE_DAMAGED;
 	}
@@ -62,23 +159,28 @@ read_at(const char *p, size_t len, size_t size, struct message *m)
 }
 
 void
-message_make(char *buf, size_t size, const struct message *m)
+message_make(char *buf, const struct shape *shape, const struct message *m)
 {
+	size_t i, at = shape->json ? strlen(JSON_HEAD) : 0;
 	char head[HEAD_LEN + 1];
-	size_t i;
 
-	assert(size >= MESSAGE_MIN);
+	assert(shape->size >= (shape->json ? MESSAGE_MIN_JSON : MESSAGE_MIN));
 	snprintf(head, sizeof(head), MARK "%08x:%08x:%016llx:", m->run, m->seq,
 	    (unsigned long long)m->sent_ns);
-	memcpy(buf, head, HEAD_LEN);
-	for (i = HEAD_LEN; i < size; i++)
+	memcpy(buf, JSON_HEAD, at);
+	memcpy(buf + at, head, HEAD_LEN);
+	at += HEAD_LEN;
+	if (shape->json)
+		make_rows(buf + at, shape->size - at, m->seq);
+	for (i = at; !shape->json && i < shape->size; i++)
 		buf[i] = filler(i);
 }
 
 enum message_state
-message_find(const char *p, size_t len, size_t size, struct message *m,
-    size_t *used)
+message_find(const char *p, size_t len, const struct shape *shape,
+    struct message *m, size_t *used)
 {
+	size_t before = shape->json ? strlen(JSON_HEAD) : 0;
 	enum message_state state;
 	const char *at;
 
@@ -87,7 +189,12 @@ message_find(const char *p, size_t len, size_t size, struct message *m,
 		*used = len;
 		return MESSAGE_NONE;
 	}
-	state = read_at(at, len - (size_t)(at - p), size, m);
-	*used = (size_t)(at - p) + (state == MESSAGE_OK ? size : strlen(MARK));
+	if ((size_t)(at - p) < before ||
+	    memcmp(at - before, JSON_HEAD, before) != 0)
+		state = MESSAGE_DAMAGED;
+	else
+		state = read_at(at, len - (size_t)(at - p), shape, m);
+	*used = (size_t)(at - p) +
+		(state == MESSAGE_OK ? shape->size - before : strlen(MARK));
 	return state;
 }

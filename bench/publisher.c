@@ -108,7 +108,7 @@ publish_db(struct publisher *p, const char *text)
 {
 	int rc;
 
-	sqlite3_bind_text(p->stmt, 2, text, (int)p->size, SQLITE_STATIC);
+	sqlite3_bind_text(p->stmt, 2, text, (int)p->shape.size, SQLITE_STATIC);
 	rc = sqlite3_step(p->stmt);
 	sqlite3_reset(p->stmt);
 	if (rc == SQLITE_DONE)
@@ -172,8 +172,8 @@ publish_http(struct publisher *p, const char *text)
 	buf_printf(&p->out,
 	    "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: text/plain\r\n"
 	    "Content-Length: %zu\r\n\r\n",
-	    p->path, p->target.host, p->size);
-	buf_add(&p->out, text, p->size);
+	    p->path, p->target.host, p->shape.size);
+	buf_add(&p->out, text, p->shape.size);
 	if (p->fd == -1)
 		p->fd = target_xconnect(&p->target);
 	if (send_all(p->fd, p->out.p, p->out.len) == 0) {
@@ -196,10 +196,10 @@ publish_bare(struct publisher *p, const char *text)
 
 	p->out.len = 0;
 	if (p->wrap == WRAP_WS) {
-		ws_add_plain(&p->out, WS_TEXT, text, p->size);
+		ws_add_plain(&p->out, WS_TEXT, text, p->shape.size);
 	} else {
 		buf_printf(&event, "id: 0123456789abcdef-1000\ndata: ");
-		buf_add(&event, text, p->size);
+		buf_add(&event, text, p->shape.size);
 		buf_printf(&event, "\n\n");
 		if (p->wrap == WRAP_FCGI)
 			fcgi_add_stdout(&p->out, event.p, event.len);
@@ -219,7 +219,7 @@ publish(struct publisher *p, char *text, uint32_t seq)
 	struct message m = { .run = p->run, .seq = seq };
 
 	m.sent_ns = clock_ns();
-	message_make(text, p->size, &m);
+	message_make(text, &p->shape, &m);
 	switch (p->way) {
 	case PUBLISH_DB:
 		return publish_db(p, text);
@@ -251,7 +251,7 @@ publish_all(void *arg)
 	uint32_t seq;
 	char *text;
 
-	text = malloc(p->size);
+	text = malloc(p->shape.size);
 	if (text == NULL)
 		err(1, "message");
 	for (seq = 1; seq <= p->messages && !p->stop; seq++) {

@@ -8,6 +8,7 @@
 
 #include "bench/buf.h"
 #include "bench/http.h"
+#include "bench/message.h"
 #include "bench/target.h"
 
 struct sqlite3;
@@ -36,7 +37,7 @@ struct publisher {
 	enum wrap wrap;        /* for PUBLISH_BARE */
 	uint32_t run;          /* number of the run, in each message */
 	uint32_t messages;     /* how many to publish */
-	size_t size;           /* bytes of a message */
+	struct shape shape;    /* what messages look like */
 	double per_second;     /* messages per second */
 	atomic_uint published; /* how many are published */
 	atomic_uint failed;    /* how many could not be published */

@@ -52,6 +52,40 @@ cpu_per_delivery(const struct watch *w, size_t i)
 	       (double)w->tally.received;
 }
 
+/* Bytes of all layers above TCP per delivery. */
+static double
+bytes_per_delivery(const struct watch *w)
+{
+	if (w->tally.received == 0)
+		return 0;
+	return (double)w->bytes / (double)w->tally.received;
+}
+
+/* Clients that were connected after the warm ones. */
+static size_t
+late_clients(const struct watch *w)
+{
+	return w->connected <= w->warm ? 0 : w->connected - w->warm;
+}
+
+static double
+connects_per_second(const struct watch *w)
+{
+	if (w->connect_ns == 0)
+		return 0;
+	return (double)late_clients(w) * 1e9 / (double)w->connect_ns;
+}
+
+/* Microseconds of CPU of group i per connecting client. */
+static double
+cpu_per_connect(const struct watch *w, size_t i)
+{
+	if (late_clients(w) == 0)
+		return 0;
+	return (double)(w->met_use[i].cpu_ns - w->warm_use[i].cpu_ns) / 1e3 /
+	       (double)late_clients(w);
+}
+
 /* Share of user time in the CPU time of group i, by ticks; -1 = no ticks. */
 static double
 user_share(const struct watch *w, size_t i)
@@ -66,10 +100,9 @@ user_share(const struct watch *w, size_t i)
 static double
 per_client_kb(const struct watch *w, int64_t before_kb, int64_t after_kb)
 {
-	if (w->connected <= w->warm)
+	if (late_clients(w) == 0)
 		return 0;
-	return (double)(after_kb - before_kb) /
-	       (double)(w->connected - w->warm);
+	return (double)(after_kb - before_kb) / (double)late_clients(w);
 }
 
 static void
@@ -84,6 +117,8 @@ print_group(const struct watch *w, size_t i, FILE *f)
 		fprintf(f, " (%.0f %% user)", 100 * share);
 	fprintf(f, ", %zu processes, %zu threads\n", w->groups[i].n,
 	    w->end_use[i].threads);
+	fprintf(f, "%-12s %.2f us of CPU per connecting client\n", "",
+	    cpu_per_connect(w, i));
 	fprintf(f,
 	    "%-12s memory per held client: private dirty %.2f kB,"
 	    " anonymous %.2f, Pss %.2f; private dirty in all %lld kB\n",
@@ -117,6 +152,11 @@ watch_print(const struct watch *w, FILE *f)
 	fprintf(f, "             %.2f s, %.0f deliveries/s\n", g.seconds,
 	    g.seconds > 0 ? (double)t->received / g.seconds : 0);
 	fprintf(f,
+	    "             %.1f bytes per delivery, %llu messages came"
+	    " compressed\n",
+	    bytes_per_delivery(w), (unsigned long long)w->plan.packed);
+	fprintf(f, "connecting   %.0f clients/s\n", connects_per_second(w));
+	fprintf(f,
 	    "latency      p50 %.2f ms, p90 %.2f, p99 %.2f, max %.2f,"
 	    " mean %.2f\n",
 	    tally_percentile(t, 0.50), tally_percentile(t, 0.90),
@@ -134,17 +174,19 @@ print_group_json(const struct watch *w, size_t i, FILE *f)
 	const struct usage *warm = &w->warm_use[i], *held = &w->held_use[i];
 
 	fprintf(f,
-	    "%s\"%s\":{\"cpu_us\":%.4f,\"user_share\":%.3f,\"processes\":%zu,"
-	    "\"threads\":%zu,",
+	    "%s\"%s\":{\"cpu_us\":%.4f,\"connect_us\":%.4f,"
+	    "\"user_share\":%.3f,\"processes\":%zu,\"threads\":%zu,",
 	    i > 0 ? "," : "", w->groups[i].name, cpu_per_delivery(w, i),
-	    user_share(w, i), w->groups[i].n, w->end_use[i].threads);
+	    cpu_per_connect(w, i), user_share(w, i), w->groups[i].n,
+	    w->end_use[i].threads);
 	fprintf(f,
 	    "\"dirty_kb_per_client\":%.4f,\"anon_kb_per_client\":%.4f,"
-	    "\"pss_kb_per_client\":%.4f,\"dirty_kb\":%lld,"
-	    "\"dirty_end_kb\":%lld}",
+	    "\"pss_kb_per_client\":%.4f,\"dirty_kb_per_client_at_end\":%.4f,"
+	    "\"dirty_kb\":%lld,\"dirty_end_kb\":%lld}",
 	    per_client_kb(w, warm->dirty_kb, held->dirty_kb),
 	    per_client_kb(w, warm->anon_kb, held->anon_kb),
 	    per_client_kb(w, warm->pss_kb, held->pss_kb),
+	    per_client_kb(w, warm->dirty_kb, w->end_use[i].dirty_kb),
 	    (long long)held->dirty_kb, (long long)w->end_use[i].dirty_kb);
 }
 
@@ -159,7 +201,7 @@ watch_print_json(const struct watch *w, FILE *f)
 	    "{\"label\":\"%s\",\"form\":\"%s\",\"clients\":%zu,"
 	    "\"connected\":%zu,\"failed\":%zu,\"messages\":%u,\"size\":%zu,",
 	    w->label, form_names[w->plan.form], w->clients, w->connected,
-	    w->failed, w->publisher.published, w->plan.size);
+	    w->failed, w->publisher.published, w->plan.shape.size);
 	fprintf(f,
 	    "\"expected\":%llu,\"received\":%llu,\"lost\":%llu,"
 	    "\"duplicated\":%llu,\"disordered\":%llu,\"damaged\":%llu,"
@@ -169,6 +211,11 @@ watch_print_json(const struct watch *w, FILE *f)
 	    (unsigned long long)t->disordered, (unsigned long long)t->damaged,
 	    (unsigned long long)t->foreign, (unsigned long long)t->resets,
 	    w->publisher.failed);
+	fprintf(f,
+	    "\"bytes_per_delivery\":%.2f,\"packed\":%llu,"
+	    "\"connects_per_second\":%.1f,",
+	    bytes_per_delivery(w), (unsigned long long)w->plan.packed,
+	    connects_per_second(w));
 	fprintf(f,
 	    "\"seconds\":%.4f,\"latency_ms\":{\"p50\":%.4f,\"p90\":%.4f,"
 	    "\"p99\":%.4f,\"max\":%.4f,\"mean\":%.4f},\"requests\":%llu,"

@@ -124,7 +124,8 @@ turn_ms(const struct loop *l, uint64_t now_ns)
 
 	if (c != NULL && c->wake_ns < at_ns)
 		at_ns = c->wake_ns;
-	if (l->opened < l->goal && l->next_ns < at_ns)
+	if (l->opened < l->goal && l->pending < l->w->pending &&
+	    l->next_ns < at_ns)
 		at_ns = l->next_ns;
 	return at_ns <= now_ns ? 0 : (int)((at_ns - now_ns) / MS_NS) + 1;
 }
@@ -247,20 +248,26 @@ static void
 run_phases(struct loop *l)
 {
 	struct watch *w = l->w;
-	uint64_t own_ns;
+	uint64_t own_ns, bytes;
 
 	connect_up_to(l, w->warm < w->clients ? w->warm : w->clients);
 	turn_for(l, w->settle_ms);
 	measure_memory(w, w->warm_use);
+	measure_cpu(w, w->warm_use);
+	w->connect_ns = clock_ns();
 	connect_up_to(l, w->clients);
+	w->connect_ns = clock_ns() - w->connect_ns;
+	measure_cpu(w, w->met_use);
 	turn_for(l, w->settle_ms);
 	measure_memory(w, w->held_use);
 	measure_cpu(w, w->held_use);
 	own_ns = own_cpu_ns();
+	bytes = w->plan.bytes;
 	w->begin_ns = clock_ns();
 	if (!interrupted)
 		publish_and_drain(l);
 	w->own_cpu_ns = own_cpu_ns() - own_ns;
+	w->bytes = w->plan.bytes - bytes;
 	measure_cpu(w, w->end_use);
 	measure_memory(w, w->end_use);
 }

@@ -29,13 +29,16 @@ struct watch {
 
 	/* What came of it. */
 	struct tally tally;
-	size_t connected;  /* clients that were accepted */
-	size_t failed;     /* clients that are out at the end */
-	uint64_t begin_ns; /* when publishing began */
-	uint64_t end_ns;   /* when the last message was in, or hope was lost */
+	size_t connected;    /* clients that were accepted */
+	size_t failed;       /* clients that are out at the end */
+	uint64_t connect_ns; /* time for connecting all but the warm ones */
+	uint64_t begin_ns;   /* when publishing began */
+	uint64_t end_ns; /* when the last message was in, or hope was lost */
 	struct usage warm_use[WATCH_GROUPS]; /* with the warm clients only */
-	struct usage held_use[WATCH_GROUPS]; /* all connected, nothing sent */
+	struct usage met_use[WATCH_GROUPS];  /* all connected, CPU alone */
+	struct usage held_use[WATCH_GROUPS]; /* the same after quiet time */
 	struct usage end_use[WATCH_GROUPS];  /* after the last message */
+	uint64_t bytes;      /* what clients have read meanwhile */
 	uint64_t own_cpu_ns; /* what this program used meanwhile */
 };
 

@@ -2,10 +2,10 @@
 /*
  * WebSocket frames (RFC 6455), the client's half.
  *
- * A parser without I/O. Extensions are never offered, so reserved bits are
- * refused, and so are masked frames from a server (5.1). A mask is the same
- * for all frames: it is there because servers must cope with it, not to
- * protect anything.
+ * A parser without I/O. Reserved bits are refused, but for the one of
+ * permessage-deflate (RFC 7692, 6) where that was agreed on, and so are masked
+ * frames from a server (5.1). A mask is the same for all frames: it is there
+ * because servers must cope with it, not to protect anything.
  */
 #include "config.h"
 
@@ -37,6 +37,7 @@ head_size(const struct ws *w)
 static int
 read_head(struct ws *w)
 {
+	int packed = (w->head[0] & 0x40) != 0;
 	unsigned i;
 
 	w->opcode = w->head[0] & 0x0f;
@@ -49,11 +50,20 @@ read_head(struct ws *w)
 	}
 	w->headlen = 0;
 	w->within = 1;
-	if ((w->head[0] & 0x70) != 0 || (w->head[1] & 0x80) != 0)
+	if ((w->head[0] & 0x30) != 0 || (w->head[1] & 0x80) != 0)
 		return -1;
-	if (w->opcode >= WS_CLOSE && (!w->fin || w->need > 125))
+	if (w->need > FRAME_MAX)
 		return -1;
-	return w->need > FRAME_MAX ? -1 : 0;
+	if (w->opcode >= WS_CLOSE)
+		return w->fin && w->need <= 125 && !packed ? 0 : -1;
+	if (w->begun != (w->opcode == WS_CONTINUATION))
+		return -1;
+	if (packed && (w->begun || !w->may_pack))
+		return -1;
+	if (!w->begun)
+		w->packed = packed;
+	w->begun = !w->fin;
+	return 0;
 }
 
 /* The payload is complete. */

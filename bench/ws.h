@@ -31,6 +31,9 @@ struct ws {
 	unsigned headlen;   /* bytes in head */
 	int opcode;         /* of the present frame */
 	int fin;            /* 1 = the present frame ends its message */
+	int may_pack;       /* 1 = permessage-deflate was agreed on */
+	int packed;         /* 1 = the present message is compressed */
+	int begun;          /* 1 = more frames of the present message follow */
 	int within;         /* 1 = the head is complete */
 	uint64_t need;      /* bytes missing of the payload */
 	int delivered;      /* 1 = message or control was handed out */
