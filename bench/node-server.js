@@ -4,7 +4,8 @@
 //
 //	node node-server.js PORT
 //
-// GET /sse subscribes by SSE, GET /ws by WebSocket, GET /echo is a WebSocket
+// GET /sse subscribes by SSE, GET /ws by WebSocket, GET /packed likewise with
+// permessage-deflate as the package has it by default, GET /echo is a WebSocket
 // that returns what it gets, POST /pub publishes its body to all subscribers.
 
 "use strict";
@@ -30,9 +31,11 @@ function broadcast(text) {
 
 	for (const response of streams)
 		response.write(event);
-	for (const client of sockets.clients) {
-		if (client.readyState === WebSocket.OPEN)
-			client.send(text);
+	for (const { clients } of [sockets, packed]) {
+		for (const client of clients) {
+			if (client.readyState === WebSocket.OPEN)
+				client.send(text);
+		}
 	}
 }
 
@@ -60,6 +63,8 @@ const server = http.createServer((request, response) => {
 
 const settings = { noServer: true, perMessageDeflate: false };
 const sockets = new WebSocketServer(settings);
+const packed = new WebSocketServer({ noServer: true,
+	perMessageDeflate: true });
 const echoes = new WebSocketServer(settings);
 
 echoes.on("connection", (client) => {
@@ -67,7 +72,8 @@ echoes.on("connection", (client) => {
 });
 
 server.on("upgrade", (request, socket, head) => {
-	const to = request.url.startsWith("/echo") ? echoes : sockets;
+	const to = request.url.startsWith("/echo") ? echoes :
+		request.url.startsWith("/packed") ? packed : sockets;
 
 	to.handleUpgrade(request, socket, head, (client) =>
 		to.emit("connection", client, request));
