@@ -129,6 +129,7 @@ dist_check_SCRIPTS += \
 	%D%/messages-arrive-exactly-as-published-on-every-transport.t \
 	%D%/missing-database-comes-back.t \
 	%D%/out-of-descriptors-recovers.t \
+	%D%/page-chat-in-readme.t \
 	%D%/page-clock-iframe.t \
 	%D%/page-clock-longpoll.t \
 	%D%/page-clock-poll.t \
