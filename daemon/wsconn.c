@@ -33,6 +33,7 @@
 #include "shared/log.h"
 #include "shared/req.h"
 #include "shared/server.h"
+#include "shared/turns.h"
 
 #define READ_SIZE        65536
 #define SILENT_MAX       3         /* heartbeats without a byte: gone */
@@ -51,7 +52,7 @@ static size_t incoming;
 
 /* Those with a turn to come. */
 static TAILQ_HEAD(, wsconn) busy = TAILQ_HEAD_INITIALIZER(busy);
-static ev_idle busy_idle;
+static struct turns busy_turns;
 
 static const unsigned edges[WS__MAX] = {
 	[WS_HANDSHAKE] = 1u << WS_REFUSED | 1u << WS_OPEN | 1u << WS_GONE,
@@ -215,6 +216,8 @@ wsconn_fail(struct wsconn *conn, enum ws_code code, const char *reason)
 	/* What still comes is read and thrown away. */
 	drop_rest(conn);
 	sink_want_input(&conn->sink, true);
+	ws_in_free(&conn->in);
+	count_incoming(conn);
 	set_timer(conn, conn->server->config.ws_closing_ms);
 }
 
@@ -227,7 +230,7 @@ go_on_later(struct wsconn *conn)
 		return;
 	conn->busy = true;
 	TAILQ_INSERT_TAIL(&busy, conn, busy_link);
-	ev_idle_start(EV_DEFAULT_UC_ & busy_idle);
+	turns_start(&busy_turns);
 }
 
 void
@@ -358,14 +361,15 @@ after_reading(struct wsconn *conn)
 		go_on_later(conn);
 }
 
+/* One of those who wait has its turn. */
 static void
-on_busy(struct ev_loop *loop, ev_idle *idle, int revents)
+do_busy(void *arg)
 {
 	struct wsconn *conn = TAILQ_FIRST(&busy);
 
-	(void)revents;
+	(void)arg;
 	if (conn == NULL) {
-		ev_idle_stop(loop, idle);
+		turns_stop(&busy_turns);
 		return;
 	}
 	TAILQ_REMOVE(&busy, conn, busy_link);
@@ -492,10 +496,6 @@ wsconn_new(struct server *server, int fd)
 		close(fd);
 		return;
 	}
-	if (!ev_is_active(&busy_idle) && nconns == 0) {
-		ev_idle_init(&busy_idle, on_busy);
-		ev_set_priority(&busy_idle, EV_MAXPRI);
-	}
 	conn = xcalloc(1, sizeof(*conn));
 	conn->server = server;
 	conn->hs = handshake_new();
@@ -513,6 +513,12 @@ unsigned
 wsconn_count(void)
 {
 	return nconns;
+}
+
+void
+wsconn_init(void)
+{
+	turns_init(&busy_turns, do_busy, NULL);
 }
 
 void

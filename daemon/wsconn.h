@@ -57,6 +57,9 @@ struct wsconn {
 	char peer[48]; /* address of the connection, or "unix" */
 };
 
+/* Call once, before the first connection. */
+void wsconn_init(void);
+
 /* Takes an accepted, non-blocking socket over. */
 void wsconn_new(struct server *server, int fd);
 

@@ -73,6 +73,7 @@ main(int argc, char **argv)
 		usage();
 	server_init(&server, &program, config_path, false);
 	wsform_configure(&server.config);
+	wsconn_init();
 	if (where != NULL || !listener_is_socket(STDIN_FILENO)) {
 		fd = listener_bind(where != NULL ? where
 						 : server.config.ws_listen,

@@ -32,7 +32,7 @@
 #define BATCH_ROWS   1000      /* read before clients are written to */
 #define BATCH_BYTES  (1 << 20) /* the same in bytes of data */
 #define COMPLAIN_MS  10000     /* between lines about a broken database */
-#define FEED_CLIENTS 64        /* fed in one turn of the loop */
+#define FEED_MS      3         /* of feeding in one turn of the loop */
 #define TURN_BATCHES 4         /* read in one turn of the loop */
 #define RECENT_BYTES 8192      /* longer ones are encoded again */
 
@@ -222,7 +222,7 @@ hub_mark_behind(struct hub *hub, struct client *client)
 		return;
 	client->behind = true;
 	TAILQ_INSERT_TAIL(&hub->behind, client, behind_link);
-	ev_idle_start(EV_DEFAULT_UC_ & hub->idle);
+	turns_start(&hub->turns);
 }
 
 void
@@ -245,19 +245,19 @@ hub_settle(struct hub *hub)
 	hub->delivered = hub->bytes = 0;
 }
 
-/* Feeds some of those who are behind. */
+/* Feeds some of those who are behind, for a moment. */
 static void
 feed_some(struct hub *hub)
 {
+	int64_t until_ms = clock_mono_ms() + FEED_MS;
 	struct client *client;
 
-	for (int i = 0; i < FEED_CLIENTS; i++) {
-		client = TAILQ_FIRST(&hub->behind);
-		if (client == NULL)
-			break;
+	while ((client = TAILQ_FIRST(&hub->behind)) != NULL) {
 		TAILQ_REMOVE(&hub->behind, client, behind_link);
 		client->behind = false;
 		client_feed(client);
+		if (clock_mono_ms() > until_ms)
+			break;
 	}
 	hub_settle(hub);
 }
@@ -426,7 +426,7 @@ read_news(struct hub *hub)
 	/* Others have a turn before we go on. */
 	hub->more = status == DB_OK && more;
 	if (hub->more)
-		ev_idle_start(EV_DEFAULT_UC_ & hub->idle);
+		turns_start(&hub->turns);
 	return status;
 }
 
@@ -500,16 +500,15 @@ on_look(void *arg, bool suspect)
 
 /* What was left for later: news first, then those who are behind. */
 static void
-on_idle(struct ev_loop *loop, ev_idle *idle, int revents)
+do_some(void *arg)
 {
-	struct hub *hub = idle->data;
+	struct hub *hub = arg;
 
-	(void)revents;
 	if (hub->more)
 		hub_refresh(hub);
 	feed_some(hub);
 	if (TAILQ_EMPTY(&hub->behind) && !hub->more)
-		ev_idle_stop(loop, &hub->idle);
+		turns_stop(&hub->turns);
 }
 
 enum db_status
@@ -524,8 +523,7 @@ hub_start(struct hub *hub, const struct config *config, struct board *board)
 	STAILQ_INIT(&hub->dirty);
 	TAILQ_INIT(&hub->behind);
 	grow_table(hub);
-	ev_idle_init(&hub->idle, on_idle);
-	hub->idle.data = hub;
+	turns_init(&hub->turns, do_some, hub);
 	status = db_open(&hub->db, config->database, DB_READER, 2000);
 	if (status == DB_OK)
 		status = db_data_version(&hub->db, &hub->version);
@@ -559,7 +557,7 @@ hub_stop(struct hub *hub)
 	for (size_t i = 0; i < HUB_RECENT; i++)
 		forget_recent(&hub->recent[i]);
 	watch_stop(&hub->watch);
-	ev_idle_stop(EV_DEFAULT_UC_ & hub->idle);
+	turns_stop(&hub->turns);
 	db_close(&hub->db);
 	free(hub->buckets);
 }

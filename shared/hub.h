@@ -11,6 +11,7 @@
 #include <ev.h>
 
 #include "shared/db.h"
+#include "shared/turns.h"
 #include "shared/watch.h"
 
 struct board;
@@ -115,7 +116,7 @@ struct hub {
 	size_t nsubs;                     /* subscriptions of all of them */
 	STAILQ_HEAD(, client) dirty;      /* have something to be written */
 	TAILQ_HEAD(client_queue, client) behind; /* read from the table */
-	ev_idle idle;          /* feeds those who are behind */
+	struct turns turns;    /* feeds those who are behind */
 	uint64_t delivered;    /* not yet on the scoreboard */
 	uint64_t bytes;        /* the same */
 	int64_t complained_ms; /* of the last line about the database */

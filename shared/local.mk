@@ -54,6 +54,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/str.h \
 	%D%/subs.c \
 	%D%/subs.h \
+	%D%/turns.c \
+	%D%/turns.h \
 	%D%/watch.c \
 	%D%/watch.h \
 	%D%/writer.c \
