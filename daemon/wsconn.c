@@ -320,7 +320,9 @@ check_incoming(struct wsconn *conn)
 	const struct config *config = &conn->server->config;
 
 	count_incoming(conn);
-	if (conn->in.opcode != 0 && conn->message_ms == 0) {
+	if (conn->in.opcode == 0 && conn->in.wslay == NULL) {
+		conn->message_ms = 0;
+	} else if (conn->message_ms == 0) {
 		conn->message_ms = clock_mono_ms();
 		set_open_timer(conn);
 	}

@@ -35,7 +35,7 @@
 
 #define QUICK_MS  2000  /* a life shorter than this is a failure */
 #define QUICK_MAX 7     /* so that the longest wait is 32 s */
-#define STOP_MS   10000 /* behind `drain`: what has not ended is killed */
+#define STOP_MS   10000 /* behind wsd: what has not ended is killed */
 
 /* One program. */
 struct child {
@@ -319,9 +319,9 @@ start_due(const struct config *config, const char *config_path)
 }
 
 static void
-stop_all(int64_t drain_ms, const sigset_t *mask)
+stop_all(int64_t wsd_ms, const sigset_t *mask)
 {
-	int64_t until_ms = clock_mono_ms() + drain_ms + STOP_MS;
+	int64_t until_ms = clock_mono_ms() + wsd_ms + STOP_MS;
 
 	signal_all(SIGTERM);
 	while (reap() > 0) {
@@ -331,26 +331,33 @@ stop_all(int64_t drain_ms, const sigset_t *mask)
 	}
 }
 
-/* What wsd takes its time for; a wrong configuration changes nothing. */
+/* How long wsd may take for a stop; see wsdrain_start. */
 static int64_t
-read_drain(const char *path, int64_t before_ms)
+stop_ms(const struct config *config)
+{
+	return config->ws_drain_ms + 2 * config->ws_closing_ms;
+}
+
+/* The same, read anew; a wrong configuration changes nothing. */
+static int64_t
+read_stop_ms(const char *path, int64_t before_ms)
 {
 	struct config config;
 	char error[400];
-	int64_t drain_ms;
+	int64_t ms;
 
 	if (config_load(&config, path, error, sizeof(error)) == -1)
 		return before_ms;
-	drain_ms = config.ws_drain_ms;
+	ms = stop_ms(&config);
 	config_free(&config);
-	return drain_ms;
+	return ms;
 }
 
 int
 run_programs(const struct config *config, const char *config_path)
 {
 	char *path = config_path == NULL ? NULL : realpath(config_path, NULL);
-	int64_t drain_ms = config->ws_drain_ms;
+	int64_t wsd_ms = stop_ms(config);
 	sigset_t mask;
 
 	make_run_dir(config);
@@ -362,14 +369,14 @@ run_programs(const struct config *config, const char *config_path)
 	while (stop_signal == 0 || stop_signal == SIGHUP) {
 		if (stop_signal == SIGHUP) {
 			stop_signal = 0;
-			drain_ms = read_drain(path, drain_ms);
+			wsd_ms = read_stop_ms(path, wsd_ms);
 			signal_all(SIGHUP);
 		}
 		reap();
 		start_due(config, path);
 		sleep_for(1, &mask);
 	}
-	stop_all(drain_ms, &mask);
+	stop_all(wsd_ms, &mask);
 	for (size_t i = 0; i < NCHILDREN; i++) {
 		remove_file(config, children[i].name, ".sock");
 		remove_file(config, children[i].name, ".pid");
