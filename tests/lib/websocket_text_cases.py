@@ -156,11 +156,10 @@ def at_once():
     for bad in (b'\x80', b'\xc0', b'\xc1', b'\xc3A', b'\xe0\x9f', b'\xed\xa0', b'\xe2\x82A',
                 b'\xe2A', b'\xf0\x8f', b'\xf4\x90', b'\xf1\x80A', b'\xf1\x80\x80A', b'\xf5',
                 b'\xf8', b'\xff'):
-        yield Case('6455 8.1', 'an unfinished frame is failed at the byte behind %s'
-                   % (bad[:-1].hex() or 'ASCII'),
+        yield Case('6455 8.1', 'an unfinished frame is failed at the last byte of ' + bad.hex(),
                    frame(TEXT, b'good' + bad, announce=100), closed(1007))
-        yield Case('6455 8.1', 'the same, behind %s, where a fragment ends'
-                   % (bad[:-1].hex() or 'ASCII'),
+        yield Case('6455 8.1', 'the last byte of %s fails a fragment that begins with it'
+                   % bad.hex(),
                    frame(TEXT, b'good' + bad[:-1], fin=False),
                    frame(CONT, bad[-1:], announce=100), closed(1007))
     for n in (100, 65536, 1 << 20):
