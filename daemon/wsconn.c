@@ -526,11 +526,15 @@ wsconn_init(void)
 void
 wsconn_reload(struct server *server)
 {
+	int64_t asked_ms = clock_mono_ms() - server->config.heartbeat_ms;
 	struct wsconn *conn;
 
 	LIST_FOREACH(conn, &conns, link) {
 		if (conn->state != WS_OPEN)
 			continue;
+		/* Who was silent by the old heartbeat is pinged first. */
+		if (conn->heard_ms < asked_ms)
+			conn->heard_ms = asked_ms;
 		conn->in.max_message = (size_t)server->config.ws_max_message;
 		conn->may_publish =
 		    access_may_publish(conn->req, NULL) == ACCESS_YES;
