@@ -15,6 +15,10 @@ check_LIBRARIES += %D%/tap/libtap.a
 %C%_tap_libtap_a_SOURCES = \
 	%D%/tap/foreign.c \
 	%D%/tap/foreign.h \
+	%D%/tap/frames.c \
+	%D%/tap/frames.h \
+	%D%/tap/held.c \
+	%D%/tap/held.h \
 	%D%/tap/tap.c \
 	%D%/tap/tap.h
 
@@ -23,6 +27,7 @@ C_TESTS = \
 	%D%/backlog.t \
 	%D%/board.t \
 	%D%/change.t \
+	%D%/client.t \
 	%D%/config.t \
 	%D%/cursor.t \
 	%D%/db.t \
@@ -31,11 +36,15 @@ C_TESTS = \
 	%D%/handshake.t \
 	%D%/hub.t \
 	%D%/log.t \
+	%D%/mute.t \
 	%D%/prune.t \
 	%D%/publish.t \
 	%D%/sink.t \
 	%D%/str.t \
-	%D%/wsframe.t
+	%D%/subs.t \
+	%D%/wsdeflate.t \
+	%D%/wsframe.t \
+	%D%/wsframe_deflate.t
 check_PROGRAMS += $(C_TESTS)
 UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 
@@ -45,6 +54,8 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 %C%_board_t_LDADD = $(UNIT_LIBS)
 %C%_change_t_SOURCES = %D%/change_t.c
 %C%_change_t_LDADD = $(UNIT_LIBS)
+%C%_client_t_SOURCES = %D%/client_t.c
+%C%_client_t_LDADD = $(UNIT_LIBS)
 %C%_config_t_SOURCES = %D%/config_t.c
 %C%_config_t_LDADD = $(UNIT_LIBS)
 %C%_cursor_t_SOURCES = %D%/cursor_t.c
@@ -59,6 +70,8 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 %C%_hub_t_LDADD = $(UNIT_LIBS)
 %C%_log_t_SOURCES = %D%/log_t.c
 %C%_log_t_LDADD = $(UNIT_LIBS)
+%C%_mute_t_SOURCES = %D%/mute_t.c
+%C%_mute_t_LDADD = $(UNIT_LIBS)
 %C%_prune_t_SOURCES = %D%/prune_t.c
 %C%_prune_t_LDADD = $(UNIT_LIBS)
 %C%_publish_t_SOURCES = %D%/publish_t.c
@@ -67,8 +80,14 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 %C%_sink_t_LDADD = $(UNIT_LIBS)
 %C%_str_t_SOURCES = %D%/str_t.c
 %C%_str_t_LDADD = $(UNIT_LIBS)
+%C%_subs_t_SOURCES = %D%/subs_t.c
+%C%_subs_t_LDADD = $(UNIT_LIBS)
+%C%_wsdeflate_t_SOURCES = %D%/wsdeflate_t.c
+%C%_wsdeflate_t_LDADD = $(UNIT_LIBS)
 %C%_wsframe_t_SOURCES = %D%/wsframe_t.c
 %C%_wsframe_t_LDADD = $(UNIT_LIBS)
+%C%_wsframe_deflate_t_SOURCES = %D%/wsframe_deflate_t.c
+%C%_wsframe_deflate_t_LDADD = $(UNIT_LIBS)
 
 %C%_fuzz_replay_t_SOURCES = \
 	%D%/fuzz/fuzz.h \
