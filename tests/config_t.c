@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "shared/config_file.h"
+#include "shared/log.h"
+#include "shared/str.h"
 #include "tests/tap/tap.h"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))
@@ -119,6 +121,18 @@ static const struct {
 	{ "[tidings]\ndatabase =\n", { "line 2", "empty" } },
 	{ "[tidings]\ndurability = maybe\n", { "line 2", "power", "process" } },
 	{ "[wsd]\necho = 1\n", { "line 2", "yes", "no" } },
+	{ "[wsd]\ndeflate = maybe\n", { "line 2", "yes", "no" } },
+	{ "[wsd]\ndeflate_level = 0\n", { "line 2", "bounds", "1 to 9" } },
+	{ "[wsd]\ndeflate_level = 10\n", { "line 2", "bounds", "1 to 9" } },
+	{ "[wsd]\ndeflate_min = 17M\n", { "line 2", "bounds" } },
+	{ "[wsd]\nmax_channels = 0\n", { "line 2", "bounds" } },
+	{ "[wsd]\nmax_incoming = 1000\n", { "line 2", "bounds", "1024" } },
+	{ "[wsd]\ndrain = 2h\n", { "line 2", "bounds" } },
+	{ "[wsd]\nmessage_timeout = 99ms\n", { "line 2", "bounds", "100" } },
+	{ "[wsd]\nhandshake_timeout = 0\n", { "line 2", "bounds" } },
+	{ "[wsd]\nclose_timeout = 2d\n", { "line 2", "bounds" } },
+	{ "[tidings]\ndeflate = yes\n", { "line 2", "deflate", "[tidings]" } },
+	{ "[access]\npublish_from_users = 1\n", { "line 2", "yes", "no" } },
 	{ "[tidings]\nlife_min = 10m\nlife_max = 5m\n", { "life_min" } },
 	{ "[tidings]\nmax_data = 2M\nmax_body = 1M\n", { "max_body" } },
 	{ "[retention]\ncuont = 1\n", { "line 2", "cuont" } },
@@ -237,6 +251,17 @@ test_defaults(void)
 	ok(!config.publish_from_loopback, "publish_from_loopback");
 	ok(!config.ws_echo, "echo");
 	ok(!config.power, "durability");
+	ok(!config.publish_from_users, "publish_from_users");
+	is_int(config.max_channels, 100, "max_channels of [tidings]");
+	is_int(config.ws_max_channels, 10000, "max_channels of [wsd]");
+	ok(config.ws_deflate, "deflate");
+	is_int(config.ws_deflate_min, 64, "deflate_min");
+	is_int(config.ws_deflate_level, 6, "deflate_level");
+	is_int(config.ws_drain_ms, 2000, "drain");
+	is_int(config.ws_max_incoming, 64 << 20, "max_incoming");
+	is_int(config.ws_message_ms, 120000, "message_timeout");
+	is_int(config.ws_handshake_ms, 10000, "handshake_timeout");
+	is_int(config.ws_closing_ms, 3000, "close_timeout");
 	is_int((long long)config.nretention, 1, "one row of retention");
 	is_int(config.retention[0].age_ms, 3600000, "age");
 	is_int(config.retention[0].count, 1000, "count");
@@ -310,6 +335,111 @@ test_whole(void)
 	config_free(&config);
 }
 
+static void
+test_wsd(void)
+{
+	struct config config;
+	char error[300];
+
+	if (!is_int(load(&config,
+			"[wsd]\ndeflate = no\ndeflate_min = 0\n"
+			"deflate_level = 9\ndrain = 0\nmax_channels = 5\n"
+			"max_incoming = 1M\nmessage_timeout = 5s\n"
+			"handshake_timeout = 250ms\nclose_timeout = 1m\n"
+			"[access]\npublish_from_users = yes\n",
+			error, sizeof(error)),
+		0, "the settings of wsd")) {
+		diag("%s", error);
+		return;
+	}
+	ok(!config.ws_deflate, "deflate = no");
+	is_int(config.ws_deflate_min, 0, "deflate_min may be 0");
+	is_int(config.ws_deflate_level, 9, "deflate_level");
+	is_int(config.ws_drain_ms, 0, "drain may be 0");
+	is_int(config.ws_max_channels, 5, "max_channels of [wsd]");
+	is_int(config.max_channels, 100, "is not that of [tidings]");
+	is_int(config.ws_max_incoming, 1 << 20, "max_incoming");
+	is_int(config.ws_message_ms, 5000, "message_timeout");
+	is_int(config.ws_handshake_ms, 250, "handshake_timeout");
+	is_int(config.ws_closing_ms, 60000, "close_timeout");
+	ok(config.publish_from_users, "publish_from_users = yes");
+	config_free(&config);
+}
+
+static struct str logged; /* lines, since the last look */
+
+static void
+keep_line(const char *line)
+{
+	str_addf(&logged, "%s\n", line);
+}
+
+/* Each setting that counts at a start alone; what is new, what stays. */
+static void
+test_keep_fixed(void)
+{
+	static const char first[] = "[tidings]\ndatabase = /a\nrun_dir = /b\n"
+				    "user = c\nheartbeat = 1s\n"
+				    "[wsd]\nlisten = unix:/d\n";
+	static const struct {
+		const char *text;
+		const char *told[4]; /* in the log, NULL = no more */
+	} rows[] = {
+		{ first, { NULL } },
+		{ "[tidings]\ndatabase = /x\nrun_dir = /b\nuser = c\n"
+		  "[wsd]\nlisten = unix:/d\n",
+		    { "database" } },
+		{ "[tidings]\ndatabase = /a\nrun_dir = /x\nuser = c\n"
+		  "[wsd]\nlisten = unix:/d\n",
+		    { "run_dir" } },
+		{ "[tidings]\ndatabase = /a\nrun_dir = /b\n"
+		  "[wsd]\nlisten = unix:/d\n",
+		    { "user" } },
+		{ "[tidings]\ndatabase = /a\nrun_dir = /b\nuser = c\n",
+		    { "listen" } },
+		{ "", { "database", "run_dir", "user", "listen" } },
+	};
+	struct config before, config;
+	char error[300];
+
+	log_set_sink(keep_line);
+	for (size_t i = 0; i < N(rows); i++) {
+		size_t told = 0, lines = 0;
+
+		load(&before, first, error, sizeof(error));
+		load(&config, rows[i].text, error, sizeof(error));
+		str_clear(&logged);
+		str_addz(&logged, "");
+		config_keep_fixed(&config, &before);
+		config_free(&before);
+		ok(strcmp(config.database, "/a") == 0 &&
+			strcmp(config.run_dir, "/b") == 0 &&
+			strcmp(config.user, "c") == 0 &&
+			strcmp(config.ws_listen, "unix:/d") == 0,
+		    "the old ones stay, row %zu", i);
+		is_int(config.heartbeat_ms, i == 0 ? 1000 : 15000,
+		    "another setting is the new one");
+		for (; told < 4 && rows[i].told[told] != NULL; told++)
+			ok(strstr(logged.p, rows[i].told[told]) != NULL,
+			    "the log tells of %s", rows[i].told[told]);
+		for (const char *p = logged.p; *p != '\0'; p++)
+			lines += *p == '\n';
+		is_int((long long)lines, (long long)told, "in a line for each");
+		config_free(&config);
+	}
+	/* There was no user. */
+	load(&before, "", error, sizeof(error));
+	load(&config, "[tidings]\nuser = c\n", error, sizeof(error));
+	str_clear(&logged);
+	config_keep_fixed(&config, &before);
+	ok(config.user == NULL, "nobody becomes a user by it");
+	ok(strstr(logged.p, "user") != NULL, "and the log tells");
+	config_free(&before);
+	config_free(&config);
+	str_free(&logged);
+	log_set_sink(NULL);
+}
+
 /* A list that the file gives stands for itself, not beside the default. */
 static void
 test_replaced_default(void)
@@ -352,6 +482,8 @@ main(void)
 	test_indented();
 	test_defaults();
 	test_whole();
+	test_wsd();
+	test_keep_fixed();
 	test_replaced_default();
 	test_retention_order();
 	return done();

@@ -397,6 +397,75 @@ test_blocking(void)
 	free(big);
 }
 
+/* Fills the socket so that the sink waits; then the peer takes all. */
+static void
+block_and_take(struct pair *pair)
+{
+	char big[100000] = { 0 };
+
+	sink_push(&pair->sink, chunk_new(big, sizeof(big)));
+	sink_flush(&pair->sink, 1);
+	if (!pair->sink.blocked)
+		bail("100000 bytes fit into the socket");
+	for (int i = 0; i < 100000 && pair->sink.blocked; i++) {
+		take(pair, SIZE_MAX);
+		sink_flush(&pair->sink, 1);
+	}
+}
+
+/* Emptied by a flush of somebody: told to those alone who asked for it. */
+static void
+test_tell_drained(void)
+{
+	struct pair pair;
+
+	pair_open(&pair, SINK_RAW, 4608);
+	block_and_take(&pair);
+	ok(!pair.sink.blocked && pair.sink.count == 0, "a flush empties it");
+	for (int i = 0; i < 5; i++)
+		ev_run(EV_DEFAULT_UC_ EVRUN_NOWAIT);
+	is_int(pair.drained, 0, "who flushes knows by itself");
+	pair.sink.tell_drained = true;
+	block_and_take(&pair);
+	is_int(pair.drained, 0, "who asked is not told inside the flush");
+	for (int i = 0; i < 5; i++)
+		ev_run(EV_DEFAULT_UC_ EVRUN_NOWAIT);
+	is_int(pair.drained, 1, "but by the loop, once");
+	sink_push(&pair.sink, chunk_new("x", 1));
+	sink_flush(&pair.sink, 1);
+	for (int i = 0; i < 5; i++)
+		ev_run(EV_DEFAULT_UC_ EVRUN_NOWAIT);
+	is_int(pair.drained, 1, "not of what the socket takes at once");
+	block_and_take(&pair);
+	sink_close(&pair.sink);
+	for (int i = 0; i < 5; i++)
+		ev_run(EV_DEFAULT_UC_ EVRUN_NOWAIT);
+	is_int(pair.drained, 1, "and not when it was closed meanwhile");
+	is_int(pair.failed, 0, "which is no failure");
+	pair_close(&pair);
+}
+
+/* Small chunks cost more than their bytes, and that counts. */
+static void
+test_cost(void)
+{
+	struct pair pair;
+	size_t before;
+
+	pair_open(&pair, SINK_RAW, 4608);
+	for (int i = 0; i < 100; i++)
+		sink_push(&pair.sink, chunk_new("0123456789", 10));
+	before = pair.sink.queued;
+	ok(before >= 100 * (10 + sizeof(struct chunk)),
+	    "100 chunks of 10 bytes count %zu", before);
+	sink_flush(&pair.sink, 1);
+	drain(&pair);
+	is_int((long long)pair.sink.queued, 0, "and nothing when they are out");
+	sink_push(&pair.sink, chunk_new("", 0));
+	is_int((long long)pair.sink.queued, 0, "an empty one is none");
+	pair_close(&pair);
+}
+
 /* After the end nothing may follow; empty chunks are nothing. */
 static void
 test_ended(void)
@@ -439,6 +508,8 @@ main(void)
 	test_one_record();
 	test_raw_chunks();
 	test_blocking();
+	test_tell_drained();
+	test_cost();
 	test_ended();
 	return done();
 }

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The writer: jobs in groups, what is told of each, and other settings while it
+ * works.  Settings that are freed twice or never are seen by the checkers.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ev.h>
+
+#include "shared/change.h"
+#include "shared/clock.h"
+#include "shared/config_file.h"
+#include "shared/db.h"
+#include "shared/log.h"
+#include "shared/mute.h"
+#include "shared/schema.h"
+#include "shared/str.h"
+#include "shared/writer.h"
+#include "tests/tap/foreign.h"
+#include "tests/tap/tap.h"
+
+#define WAIT_MS 20000 /* for what comes at once when all is well */
+
+/* A job and its message. */
+struct work {
+	struct job job;
+	struct message message;
+	struct outcome outcome;
+	struct mute *mute; /* or NULL */
+	bool done;
+};
+
+static struct config config; /* what the writer goes by */
+static struct sqlite3 *other;
+static int finished; /* jobs that were called back */
+
+static void
+no_line(const char *line)
+{
+	(void)line;
+}
+
+/* The settings of a text, with a database of our own. */
+static void
+load(struct config *to, const char *text)
+{
+	const char *path = scratch("writer.conf");
+	FILE *file = fopen(path, "w");
+	char error[300];
+
+	if (file == NULL ||
+	    fprintf(file, "[tidings]\ndatabase = %s\n%s", scratch("writer.db"),
+		text) < 0 ||
+	    fclose(file) == EOF)
+		bail("%s: %s", path, strerror(errno));
+	if (config_load(to, path, error, sizeof(error)) == -1)
+		bail("%s", error);
+}
+
+/* As a program does it at SIGHUP. */
+static void
+reload(struct writer *writer, const char *text)
+{
+	struct config before = config;
+
+	load(&config, text);
+	config_keep_fixed(&config, &before);
+	writer_reload(writer, &config, &before);
+}
+
+static void
+on_done(struct job *job)
+{
+	struct work *work = job->arg;
+
+	work->done = true;
+	finished++;
+}
+
+static void
+submit(struct writer *writer, struct work *work, const char *channel,
+    const char *dedup)
+{
+	*work = (struct work){ .message = { .channel = channel,
+				   .data = "data",
+				   .data_len = 4,
+				   .dedup = dedup },
+		.mute = work->mute };
+	work->job = (struct job){ .messages = &work->message,
+		.outcomes = &work->outcome,
+		.mutes = work->mute == NULL ? NULL : &work->mute,
+		.n = 1,
+		.done = on_done,
+		.arg = work };
+	if (!writer_submit(writer, &work->job))
+		bail("a job is not taken");
+}
+
+static void
+on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	(void)timer;
+	(void)revents;
+	ev_break(loop, EVBREAK_ONE);
+}
+
+static int64_t
+count(void)
+{
+	return foreign_int(other, "SELECT count(*) FROM changes");
+}
+
+/* Runs the loop until so many jobs are done and so few messages are there. */
+static bool
+wait_for(int jobs, int64_t messages)
+{
+	int64_t end = clock_mono_ms() + (int64_t)(WAIT_MS * patience());
+	ev_timer tick;
+	bool good = false;
+
+	ev_timer_init(&tick, on_tick, 0.005, 0.005);
+	ev_timer_start(EV_DEFAULT_UC_ & tick);
+	while (!good && clock_mono_ms() < end) {
+		ev_run(EV_DEFAULT_UC_ 0);
+		good = finished >= jobs && count() <= messages;
+	}
+	ev_timer_stop(EV_DEFAULT_UC_ & tick);
+	return good;
+}
+
+static void
+begin(const char *text)
+{
+	struct db db = { 0 };
+	bool made;
+
+	load(&config, text);
+	if (schema_create(&db, config.database, 0600, &made) != DB_OK)
+		bail("%s", db.error);
+	db_close(&db);
+	other = foreign_open(config.database);
+	foreign_run(other, "DELETE FROM changes");
+	finished = 0;
+}
+
+static void
+end(void)
+{
+	foreign_close(other);
+	config_free(&config);
+}
+
+/* Each publisher is told its id, before anybody can read the row. */
+static void
+test_mutes(bool threaded)
+{
+	struct mutes mutes = STAILQ_HEAD_INITIALIZER(mutes);
+	struct work work[4] = { { .done = false } };
+	struct writer *writer;
+
+	begin("");
+	writer = writer_start(&config, NULL, threaded);
+	for (int i = 0; i < 4; i++)
+		work[i].mute = mute_new(&mutes);
+	submit(writer, &work[0], "a", "key");
+	submit(writer, &work[1], "", NULL);
+	submit(writer, &work[2], "a", "key");
+	submit(writer, &work[3], "b", NULL);
+	ok(wait_for(4, INT64_MAX), "four jobs, threaded %d", threaded);
+	is_int(work[0].job.status, DB_OK, "one that is stored");
+	is_int(work[1].job.status, DB_REFUSED, "one that is refused");
+	ok(work[2].job.status == DB_OK && work[2].outcome.again,
+	    "one that was known");
+	is_int(work[3].job.status, DB_OK, "and another one");
+	is_int(atomic_load(&work[0].mute->id), work[0].outcome.id,
+	    "the first is told its id");
+	is_int(atomic_load(&work[1].mute->id), -1, "the refused one none");
+	is_int(atomic_load(&work[2].mute->id), -1, "the known one none");
+	is_int(atomic_load(&work[3].mute->id), work[3].outcome.id,
+	    "the last its own");
+	for (int i = 0; i < 4; i++)
+		mute_settle(work[i].mute);
+	mutes_clear(&mutes);
+	writer_stop(writer);
+	end();
+}
+
+/* A database that cannot be written: nobody waits for an id. */
+static void
+test_mute_of_a_failure(void)
+{
+	struct mutes mutes = STAILQ_HEAD_INITIALIZER(mutes);
+	struct work work = { .done = false };
+	struct writer *writer;
+
+	begin("busy_timeout = 10ms\n");
+	writer = writer_start(&config, NULL, true);
+	work.mute = mute_new(&mutes);
+	foreign_run(other, "BEGIN IMMEDIATE");
+	submit(writer, &work, "a", NULL);
+	ok(wait_for(1, INT64_MAX), "a job that finds the lock taken");
+	is_int(work.job.status, DB_BUSY, "fails");
+	is_int(atomic_load(&work.mute->id), -1, "and is told no id");
+	foreign_run(other, "ROLLBACK");
+	mute_settle(work.mute);
+	mutes_clear(&mutes);
+	writer_stop(writer);
+	end();
+}
+
+/* Jobs and new settings by turns: every job is done, whatever it goes by. */
+static void
+test_reload_at_work(void)
+{
+	static const char *const texts[] = { "durability = power\n",
+		"busy_timeout = 3s\n", "max_data = 64K\n" };
+	struct work *work = xcalloc(300, sizeof(*work));
+	struct writer *writer;
+	int wrong = 0;
+
+	begin("");
+	writer = writer_start(&config, NULL, true);
+	for (int i = 0; i < 300; i++) {
+		submit(writer, &work[i], "a", NULL);
+		if (i % 3 == 0)
+			reload(writer, texts[i / 3 % 3]);
+		if (i % 20 == 0)
+			ev_run(EV_DEFAULT_UC_ EVRUN_NOWAIT);
+	}
+	ok(wait_for(300, INT64_MAX), "300 jobs and 100 reloads");
+	for (int i = 0; i < 300; i++)
+		wrong +=
+		    !work[i].done || work[i].job.status != DB_OK ||
+		    (i > 0 && work[i].outcome.id <= work[i - 1].outcome.id);
+	is_int(wrong, 0, "all are stored, in order");
+	is_int(count(), 300, "each once");
+	writer_stop(writer);
+	free(work);
+	end();
+}
+
+/* Settings that change again before the thread has looked. */
+static void
+test_reload_while_busy(void)
+{
+	struct work work[10] = { { .done = false } };
+	struct writer *writer;
+	int wrong = 0;
+
+	begin("busy_timeout = 60s\n");
+	writer = writer_start(&config, NULL, true);
+	foreign_run(other, "BEGIN IMMEDIATE");
+	for (int i = 0; i < 10; i++) {
+		submit(writer, &work[i], "a", NULL);
+		reload(writer, "busy_timeout = 60s\n");
+	}
+	foreign_run(other, "COMMIT");
+	/* Whatever is left is done before it ends. */
+	reload(writer, "");
+	writer_stop(writer);
+	for (int i = 0; i < 10; i++)
+		wrong += !work[i].done || work[i].job.status != DB_OK;
+	is_int(wrong, 0, "ten jobs behind a lock, eleven reloads, an end");
+	is_int(count(), 10, "all are stored");
+	end();
+}
+
+/* The new settings are those it goes by. */
+static void
+test_reload_counts(void)
+{
+	struct work work[30] = { { .done = false } };
+	struct writer *writer;
+
+	begin("[retention]\ncount = 1000\nevery = 1h\n");
+	writer = writer_start(&config, NULL, true);
+	for (int i = 0; i < 30; i++)
+		submit(writer, &work[i], "a", NULL);
+	ok(wait_for(30, INT64_MAX), "30 messages");
+	is_int(count(), 30, "are kept by the old settings");
+	reload(writer, "[retention]\ncount = 7\nevery = 20ms\n");
+	submit(writer, &work[0], "a", NULL);
+	ok(wait_for(31, 7), "and pruned by the new ones, without waiting");
+	is_int(count(), 7, "down to what they say");
+	writer_stop(writer);
+	end();
+}
+
+/* Without a thread, and without a writer. */
+static void
+test_reload_alone(void)
+{
+	struct work work = { .done = false };
+	struct writer *writer;
+
+	begin("");
+	writer = writer_start(&config, NULL, false);
+	reload(writer, "durability = power\n");
+	submit(writer, &work, "a", NULL);
+	ok(work.done && work.job.status == DB_OK,
+	    "a writer without a thread goes over at once");
+	writer_stop(writer);
+	reload(NULL, "max_data = 64K\n");
+	is_int(config.max_data, 65536, "and there need not be a writer");
+	writer_stop(NULL);
+	end();
+}
+
+int
+main(void)
+{
+	if (ev_default_loop(0) == NULL)
+		bail("no event loop");
+	log_set_sink(no_line);
+	test_mutes(true);
+	test_mutes(false);
+	test_mute_of_a_failure();
+	test_reload_at_work();
+	test_reload_while_busy();
+	test_reload_counts();
+	test_reload_alone();
+	return done();
+}
