@@ -266,6 +266,17 @@ static const struct {
 	    "" },
 	{ "Or_igin: x\r\nOrigin: https://a\r\n", "127.0.0.1", "HTTP_ORIGIN",
 	    "https://a" },
+	{ "X-Remote-User: anna\r\n", "127.0.0.1", "REMOTE_USER", "anna" },
+	{ "X-Remote-User: anna\r\n", "unix", "REMOTE_USER", "anna" },
+	{ "X-Remote-User: anna\r\n", "10.1.1.1", "REMOTE_USER", "" },
+	{ "X-Remote-User: anna\r\nX-Forwarded-For: 127.0.0.1\r\n", "10.1.1.1",
+	    "REMOTE_USER", "" },
+	{ "X-Remote-User:\r\n", "127.0.0.1", "REMOTE_USER", "" },
+	{ "X_Remote_User: anna\r\n", "127.0.0.1", "REMOTE_USER", "" },
+	{ "Remote-User: anna\r\n", "127.0.0.1", "REMOTE_USER", "" },
+	{ "Sec-WebSocket-Extensions: a; b=\"c\"\r\n"
+	  "Sec-WebSocket-Extensions: d\r\n",
+	    "127.0.0.1", "HTTP_SEC_WEBSOCKET_EXTENSIONS", "a; b=\"c\", d" },
 	{ "", "127.0.0.1", "HTTP_HOST", "example.org" },
 	{ "X-Forwarded-Host: a.example\r\n", "127.0.0.1", "HTTP_HOST",
 	    "a.example" },
@@ -331,6 +342,27 @@ test_tokens(void)
 		    "'%s' in '%s'", rows[i].token, rows[i].list);
 }
 
+/* Subprotocols are compared letter by letter (RFC 6455, section 4.2.2). */
+static void
+test_offers(void)
+{
+	static const struct {
+		const char *list;
+		bool offers;
+	} rows[] = { { "", false }, { "tidings.json", true },
+		{ "x, tidings.json", true }, { "tidings.json,x", true },
+		{ " , tidings.json ,", true }, { "Tidings.json", false },
+		{ "tidings.JSON", false }, { "tidings.jsonx", false },
+		{ "xtidings.json", false }, { "tidings", false },
+		{ "tidings.json.", false },
+		{ "TIDINGS.JSON, tidings.json", true } };
+
+	for (size_t i = 0; i < N(rows); i++)
+		ok(handshake_offers(rows[i].list, "tidings.json") ==
+			rows[i].offers,
+		    "tidings.json of '%s'", rows[i].list);
+}
+
 int
 main(void)
 {
@@ -347,6 +379,7 @@ main(void)
 		test_vars(steps[i]);
 	}
 	test_tokens();
+	test_offers();
 	handshake_free(NULL);
 	config_free(&config);
 	return done();

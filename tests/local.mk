@@ -42,6 +42,7 @@ C_TESTS = \
 	%D%/sink.t \
 	%D%/str.t \
 	%D%/subs.t \
+	%D%/turns.t \
 	%D%/writer.t \
 	%D%/wsdeflate.t \
 	%D%/wsframe.t \
@@ -83,6 +84,8 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 %C%_str_t_LDADD = $(UNIT_LIBS)
 %C%_subs_t_SOURCES = %D%/subs_t.c
 %C%_subs_t_LDADD = $(UNIT_LIBS)
+%C%_turns_t_SOURCES = %D%/turns_t.c
+%C%_turns_t_LDADD = $(UNIT_LIBS)
 %C%_writer_t_SOURCES = %D%/writer_t.c
 %C%_writer_t_LDADD = $(UNIT_LIBS)
 %C%_wsdeflate_t_SOURCES = %D%/wsdeflate_t.c
