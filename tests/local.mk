@@ -299,6 +299,7 @@ EXTRA_DIST += \
 	%D%/fuzz/corpus/wsframe/deflate-fragments \
 	%D%/fuzz/corpus/wsframe/deflate-not-deflate \
 	%D%/fuzz/corpus/wsframe/deflate-order-of-faults \
+	%D%/fuzz/corpus/wsframe/deflate-pause \
 	%D%/fuzz/corpus/wsframe/deflate-rsv-continuation \
 	%D%/fuzz/corpus/wsframe/deflate-stored \
 	%D%/fuzz/corpus/wsframe/fragments \
