@@ -11,6 +11,7 @@ import re
 import resource
 import select
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -308,14 +309,23 @@ class WebSocket:
     """RFC 6455 by hand, so that it can be spoken badly as well."""
 
     def __init__(self, port, path='/push/ws?channel=a', protocol=None,
-                 headers=None, shake=True, rcvbuf=None):
+                 headers=None, shake=True, rcvbuf=None, tls=None):
         self.buf, self.ended, self.status, self.head = b'', False, None, ''
         self.sock = socket.socket()
         if rcvbuf:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         self.sock.settimeout(10 * PATIENCE)
         try:
-            self.sock.connect(('127.0.0.1', port))
+            if isinstance(port, str):
+                self.sock.close()
+                self.sock = socket.socket(socket.AF_UNIX)
+                self.sock.settimeout(10 * PATIENCE)
+                self.sock.connect(port)
+                port = 0
+            else:
+                self.sock.connect(('127.0.0.1', port))
+            if tls:
+                self.sock = tls.wrap_socket(self.sock, server_hostname='127.0.0.1')
             self.request = self.make_request(port, path, protocol, headers)
             if shake:
                 self.sock.sendall(self.request)
@@ -392,16 +402,28 @@ class WebSocket:
             frame = self.take()
             if frame or self.ended:
                 return frame
-            ready, _, _ = select.select(
-                [self.sock], [], [], max(0, end - time.monotonic()))
-            if not ready:
+            if not self.fill(end - time.monotonic()):
                 return None
-            try:
-                data = self.sock.recv(1 << 18)
-            except OSError:
-                data = b''
-            self.ended = not data
-            self.buf += data
+
+    def fill(self, seconds):
+        """What has come, into the buffer; False if nothing does in time."""
+        held = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
+        if not held and not select.select([self.sock], [], [], max(0, seconds))[0]:
+            return False
+        before = self.sock.gettimeout()
+        # Of TLS there may be bytes, but none for us.
+        self.sock.settimeout(max(0.01, seconds))
+        try:
+            data = self.sock.recv(1 << 18)
+        except TimeoutError:
+            return False
+        except OSError:
+            data = b''
+        finally:
+            self.sock.settimeout(before)
+        self.ended = not data
+        self.buf += data
+        return True
 
     def read_close(self, seconds=10):
         """The code of the close frame, skipping all else; None = just ended."""
@@ -414,6 +436,19 @@ class WebSocket:
                 return None
             if frame[0] == 8:
                 return struct.unpack('>H', frame[1][:2])[0]
+
+    def wait_end(self, seconds=10):
+        """Until TCP has its end; what came before is let go."""
+        end = deadline(seconds)
+        while not self.ended:
+            self.buf = b''
+            if time.monotonic() > end:
+                raise Failure('the connection was not ended')
+            self.fill(end - time.monotonic())
+
+    def reset(self):
+        """Closes with RST instead of FIN."""
+        RawStream.reset(self)
 
     def close(self):
         self.sock.close()

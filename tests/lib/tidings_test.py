@@ -19,6 +19,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -329,20 +330,25 @@ class WebSocket:
     """A client by Debian's python3-websockets, used one call at a time."""
 
     def __init__(self, site, path, subprotocol=None, origin=None, headers=None,
-                 port=None, seconds=10):
+                 port=None, seconds=10, tls=False, **more):
         import asyncio
         import websockets
+        if tls:
+            more['ssl'] = site.tls_context()
+            port = port or site.tls_port
         self.loop = asyncio.new_event_loop()
         self.conn = None
         try:
             async def connect():  # inside: it takes the loop that runs
                 return await websockets.connect(
-                    'ws://127.0.0.1:%d%s' % (port or site.port, path),
+                    '%s://127.0.0.1:%d%s' % ('wss' if tls else 'ws',
+                                             port or site.port, path),
                     subprotocols=[subprotocol] if isinstance(subprotocol, str)
                     else subprotocol,
                     origin=origin, extra_headers=headers or {},
                     compression=None, ping_interval=None,
-                    close_timeout=5 * PATIENCE, max_size=None, max_queue=None)
+                    close_timeout=5 * PATIENCE, max_size=None, max_queue=None,
+                    **more)
             self.conn = self.wait(connect(), seconds)
         except BaseException:
             self.loop.close()
@@ -394,12 +400,13 @@ class Site:
 
     def __init__(self, settings=None, cgi=False, httpd_extra='', mpm='event',
                  feeders=False, echo=True, programs=True, wstunnel=False,
-                 keep_alive=True, modules=()):
+                 keep_alive=True, modules=(), tls=False):
         self.settings = settings or {}
         self.cgi, self.mpm, self.extra = cgi, mpm, httpd_extra
         self.feeders, self.echo, self.programs = feeders, echo, programs
         self.wstunnel = wstunnel
         self.modules = modules  # more of httpd's, without the mod_
+        self.tls = tls          # https on tls_port as well
         self.children = []
 
     def __enter__(self):
@@ -432,6 +439,9 @@ class Site:
         self.port = free_port()
         self.ws_port = free_port()
         self.url = 'http://127.0.0.1:%d' % self.port
+        self.tls_port = free_port()
+        if self.tls:
+            self.make_certificate()
         self.write_conf()
         self.tidings('init')
         if self.cgi:
@@ -461,6 +471,23 @@ class Site:
                     for v in value if isinstance(value, list) else [value]:
                         f.write('%s = %s\n' % (name, v))
 
+    def make_certificate(self):
+        """A certificate that signs itself, good for 127.0.0.1, with its key."""
+        self.certificate = os.path.join(self.dir, 'tls.pem')
+        subprocess.run(
+            ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+             'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
+             '-subj', '/CN=tidings test', '-addext', 'subjectAltName=IP:127.0.0.1',
+             '-keyout', self.certificate, '-out', self.certificate + '.crt'],
+            check=True, capture_output=True)
+        with open(self.certificate, 'a') as out, \
+                open(self.certificate + '.crt') as crt:
+            out.write(crt.read())
+
+    def tls_context(self):
+        """For clients: trusts that certificate alone."""
+        return ssl.create_default_context(cafile=self.certificate + '.crt')
+
     def copy_programs(self):
         """httpd's user may not be able to look into the build tree."""
         self.cgi_bin = os.path.join(self.dir, 'cgi-bin')
@@ -473,6 +500,8 @@ class Site:
                    'alias', 'proxy', 'proxy_fcgi', 'proxy_http', 'headers',
                    'setenvif', 'deflate', 'filter']
         modules += self.modules
+        if self.tls:
+            modules.append('ssl')
         if self.wstunnel:
             modules.append('proxy_wstunnel')
         if self.cgi:
@@ -508,6 +537,13 @@ class Site:
             lines.append('Include "%s/apache/tidings-cgi.conf.in"' % SRC)
         else:
             lines.append('Include "%s/apache/tidings.conf.in"' % SRC)
+        if self.tls:
+            # What stands in the main server holds in this one too.
+            lines += ['Listen 127.0.0.1:%d https' % self.tls_port,
+                      '<VirtualHost 127.0.0.1:%d>' % self.tls_port,
+                      'SSLEngine on', 'SSLCertificateFile "%s"' % self.certificate,
+                      'SSLCertificateKeyFile "%s"' % self.certificate,
+                      '</VirtualHost>']
         lines.append(self.extra)
         self.httpd_conf = os.path.join(self.dir, 'httpd.conf')
         with open(self.httpd_conf, 'w') as f:
@@ -583,7 +619,7 @@ class Site:
                 return
             # Somebody else took the port between our look and httpd's.
             self.children.remove(child)
-            self.port = free_port()
+            self.port, self.tls_port = free_port(), free_port()
             self.url = 'http://127.0.0.1:%d' % self.port
         raise Failure('httpd does not start: ' + open(self.error_log).read())
 
