@@ -4,6 +4,7 @@ tells a clean end from a cut one, a follower for each transport that comes back
 with its cursor, a WebSocket, and a FastCGI peer without a web server.
 """
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -460,6 +461,60 @@ class WebSocket:
         self.close()
 
 
+class Witness:
+    """Somebody else: a message every few milliseconds, by SQL, and a subscriber
+    who is to get each of them on one connection, in order, within a deadline."""
+
+    def __init__(self, site, port=None, seconds=20, every=0.02):
+        self.site, self.seconds, self.every = site, seconds, every
+        self.sent, self.late, self.wrong = 0, 0, None
+        self.stopping = False
+        self.ws = WebSocket(port or site.ws_port, '/push/ws?channel=witness')
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        try:
+            db = self.site.connect()
+            while not self.stopping:
+                db.execute("INSERT INTO changes(channel, data) VALUES ('witness', ?)",
+                           (str(self.sent),))
+                self.take(str(self.sent).encode())
+                self.sent += 1
+                time.sleep(self.every)
+            db.close()
+        except Exception as e:  # told by check(), not by a dead thread
+            self.wrong = repr(e)
+
+    def take(self, want):
+        began = time.monotonic()
+        end = deadline(self.seconds)
+        while True:
+            frame = self.ws.read(end - time.monotonic())
+            if frame is None:
+                raise Failure('%r did not come; ended: %s' % (want, self.ws.ended))
+            if frame[0] == 9:
+                self.ws.send(10, frame[1])
+            elif frame == (1, want):
+                break
+            else:
+                raise Failure('%r came instead of %r' % (frame, want))
+        self.late = max(self.late, time.monotonic() - began)
+
+    def check(self, tap, what):
+        """Ends it: a line whether all came."""
+        sent = self.sent
+        if self.wrong is None:
+            with contextlib.suppress(Failure):
+                wait_for(lambda: self.sent > sent or self.wrong, self.seconds, 'a last one')
+        self.stopping = True
+        self.thread.join(self.seconds * PATIENCE)
+        tap.ok(self.wrong is None and self.sent > sent,
+               what + ': a subscriber meanwhile has every message', self.wrong, self.sent)
+        tap.note('%d messages, the latest after %.0f ms' % (self.sent, self.late * 1e3))
+        self.ws.close()
+
+
 def record(type, content=b'', id=1, version=1):
     return struct.pack('>BBHHBB', version, type, id, len(content), 0, 0) + content
 
@@ -582,6 +637,12 @@ def cpu_share(pid, seconds=2.0):
 def rss_kb(pid):
     with open('/proc/%d/status' % pid) as f:
         return int(re.search(r'VmRSS:\s+(\d+)', f.read()).group(1))
+
+
+def private_kb(pid):
+    """Memory that is this process's alone and was written to."""
+    with open('/proc/%d/smaps_rollup' % pid) as f:
+        return int(re.search(r'Private_Dirty:\s+(\d+)', f.read()).group(1))
 
 
 def descriptors(pid):
