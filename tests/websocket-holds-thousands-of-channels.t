@@ -10,61 +10,10 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 from tidings_test import *
-from tidings_clients import WebSocket
+from tidings_clients import Ops, WebSocket
 
 MANY = 10000
 LIMIT = 50
-
-
-class Ops:
-    """A connection that tells answers from messages."""
-
-    def __init__(self, site, query=''):
-        self.ws = WebSocket(site.ws_port, '/push/ws' + query, 'tidings.json')
-        self.messages, self.answers, self.out = [], [], b''
-
-    def queue(self, **members):
-        self.out += WebSocket.frame(1, json.dumps(members))
-
-    def flush(self, answers):
-        """Sends what was queued, reads until so many answers have come."""
-        out, self.out = memoryview(self.out), b''
-        self.ws.sock.settimeout(0)
-        while len(out) > 0:
-            with contextlib.suppress(BlockingIOError):
-                out = out[self.ws.sock.send(out):]
-            self.read(0)
-        self.ws.sock.settimeout(10 * PATIENCE)
-        self.wait(lambda: len(self.answers) >= answers, 'the answers')
-        got, self.answers = self.answers, []
-        return got
-
-    def read(self, seconds):
-        frame = self.ws.read(seconds)
-        while frame is not None:
-            if frame[0] == 1:
-                m = json.loads(frame[1])
-                (self.messages if 'id' in m and 'channel' in m and 'data' in m
-                 else self.answers).append(m)
-            frame = self.ws.take()
-
-    def wait(self, condition, what):
-        end = deadline(20)
-        while not condition():
-            if self.ws.ended or time.monotonic() > end:
-                raise Failure('%s: %d answers, %d messages, ended: %s' % (
-                    what, len(self.answers), len(self.messages), self.ws.ended))
-            self.read(1)
-
-    def ask(self, **members):
-        self.queue(**members)
-        return self.flush(1)[0]
-
-    def take(self, n):
-        with contextlib.suppress(Failure):
-            self.wait(lambda: len(self.messages) >= n, 'the messages')
-        got, self.messages = self.messages, []
-        return [(m['channel'], m['data']) for m in got]
 
 
 def publish(site, rows):
@@ -86,24 +35,24 @@ def main(tap):
         def round(mark):
             return [(c, '%s %d' % (mark, n)) for n, c in enumerate(names)]
 
-        one = Ops(site)
+        one = Ops(site.ws_port)
         r = one.ask(op='subscribe', channels=names, ref=1)
         tap.ok(r['op'] == 'ok' and r['ref'] == 1, '10,000 by one operation', r)
         publish(site, round('x'))
         check_same(tap, one.take(MANY), round('x'), 'each of their messages comes once, in order')
 
-        piped = Ops(site)
+        piped = Ops(site.ws_port)
         for n in range(5000):
             piped.queue(op='subscribe', channel=names[n], ref=n)
         answers = piped.flush(5000)
         tap.ok([a['op'] for a in answers] == ['ok'] * 5000 and
                [a['ref'] for a in answers] == list(range(5000)),
                '5,000 operations in flight: all are answered, in order', answers[:2])
-        each = Ops(site)
+        each = Ops(site.ws_port)
         odd = [r for r in (each.ask(op='subscribe', channel=c, ref=c) for c in names[:2000])
                if r['op'] != 'ok' or r['ref'] not in names]
         tap.ok(not odd, '2,000 operations one after the other', odd[:2])
-        old = Ops(site)
+        old = Ops(site.ws_port)
         for n in range(0, 2000, 2):
             old.queue(op='subscribe', channel=names[n], since='earliest', ref=n)
             old.queue(op='subscribe', channel=names[n + 1], ref=n + 1)
@@ -147,19 +96,23 @@ def main(tap):
         for ops in (one, piped, each, old):
             tap.equal(ops.take(1), [('end', 'end')], 'nothing of them comes any more')
         tap.ok(site.lives(), 'the programs live')
+        for ops in (one, piped, each, old):
+            ops.close()
 
     with Site({'wsd': {'max_channels': str(LIMIT)}, 'tidings': {'max_channels': '10'}}) as site:
-        ops = Ops(site)
+        ops = Ops(site.ws_port)
         tap.equal(ops.ask(op='subscribe', channels=names[:LIMIT])['op'], 'ok',
                   'max_channels of [wsd] counts for a connection')
         r = ops.ask(op='subscribe', channel='more')
         tap.ok(r['op'] == 'error' and r['status'] == 400, 'and one more is an error', r)
         with WebSocket(site.ws_port, '/push/ws?channels=' + ','.join(names[:11])) as ws:
             tap.equal(ws.status, 400, 'that of [tidings] for a query')
-        ops = Ops(site, '?channels=' + ','.join('q%d' % n for n in range(10)))
+        ops.close()
+        ops = Ops(site.ws_port, '?channels=' + ','.join('q%d' % n for n in range(10)))
         tap.equal([ops.ask(op='subscribe', channels=names[:n])['op'] for n in (41, 40)],
                   ['error', 'ok'], 'those of the query are counted')
         tap.equal(ops.ask(op='ping', ref='still')['ref'], 'still', 'the connection stays')
+        ops.close()
         tap.ok(site.lives(), 'the programs live')
 
 

@@ -461,6 +461,70 @@ class WebSocket:
         self.close()
 
 
+class Ops:
+    """A connection with tidings.json, that tells answers from messages."""
+
+    def __init__(self, port, query='', **kw):
+        self.ws = WebSocket(port, '/push/ws' + query, 'tidings.json', **kw)
+        self.messages, self.answers, self.out = [], [], b''
+
+    def queue(self, **members):
+        self.out += WebSocket.frame(1, json.dumps(members))
+
+    def flush(self, answers):
+        """Sends what was queued, reads until so many answers have come."""
+        out, self.out = memoryview(self.out), b''
+        self.ws.sock.settimeout(0)
+        while len(out) > 0:
+            with contextlib.suppress(BlockingIOError):
+                out = out[self.ws.sock.send(out):]
+            self.read(0)
+        self.ws.sock.settimeout(10 * PATIENCE)
+        self.wait(lambda: len(self.answers) >= answers, 'the answers')
+        got, self.answers = self.answers, []
+        return got
+
+    def read(self, seconds):
+        frame = self.ws.read(seconds)
+        while frame is not None:
+            if frame[0] == 1:
+                m = json.loads(frame[1])
+                (self.messages if 'id' in m and 'channel' in m and 'data' in m
+                 else self.answers).append(m)
+            elif frame[0] == 9:
+                self.ws.send(10, frame[1])
+            frame = self.ws.take()
+
+    def wait(self, condition, what):
+        end = deadline(20)
+        while not condition():
+            if self.ws.ended or time.monotonic() > end:
+                raise Failure('%s: %d answers, %d messages, ended: %s' % (
+                    what, len(self.answers), len(self.messages), self.ws.ended))
+            self.read(1)
+
+    def ask(self, **members):
+        self.queue(**members)
+        return self.flush(1)[0]
+
+    def take(self, n):
+        """Those that came, n or more of them, or what there is in time."""
+        with contextlib.suppress(Failure):
+            self.wait(lambda: len(self.messages) >= n, 'the messages')
+        got, self.messages = self.messages, []
+        return [(m['channel'], m['data']) for m in got]
+
+    def take_until(self, data):
+        """The data of all messages until one with this."""
+        with contextlib.suppress(Failure):
+            self.wait(lambda: any(m['data'] == data for m in self.messages), data)
+        got, self.messages = self.messages, []
+        return [m['data'] for m in got]
+
+    def close(self):
+        self.ws.close()
+
+
 class Witness:
     """Somebody else: a message every few milliseconds, by SQL, and a subscriber
     who is to get each of them on one connection, in order, within a deadline."""
