@@ -189,6 +189,15 @@ def main(tap):
             got = again.take_until('end of behind')
             tap.ok('p0 1' in got and 'b1' in got, 'a new connection gets them from its cursor')
         tap.ok(site.lives(), 'the programs live')
+        # Who asks for what was before asks for all of it.
+        for first in ('own', 'nobody'):
+            with contextlib.closing(Ops(site.ws_port, '?channel=' + first)) as o:
+                for n in range(3):
+                    o.ask(op='publish', channel='own', key='secret', data='own %d' % n, echo=False)
+                o.ask(op='subscribe', channel='own', since='earliest')
+                tap.equal([d for _, d in o.take(3)], ['own %d' % n for n in range(3)],
+                          'the same one gets them where it subscribes from an earlier cursor')
+            site.sql("DELETE FROM changes WHERE channel = 'own'")
         for o in all + (behind,):
             o.close()
         sse.stop()
