@@ -131,13 +131,16 @@ dist_check_SCRIPTS += \
 	%D%/commit-reaches-sse-within-milliseconds.t \
 	%D%/compression-does-not-hold-streams-back.t \
 	%D%/connections-to-a-program-are-used-again.t \
+	%D%/connects-by-the-thousand-leave-nothing.t \
 	%D%/corrupt-database-is-refused.t \
 	%D%/cors-follows-the-list-of-origins.t \
 	%D%/cursors-are-read-in-every-form-and-place.t \
+	%D%/echo-false-spares-the-publisher-alone.t \
 	%D%/errors-are-problems-in-json-in-every-program.t \
 	%D%/every-commit-wakes-subscribers.t \
 	%D%/every-program-answers-as-plain-cgi.t \
 	%D%/feeders.t \
+	%D%/forwarded-addresses-count-from-trusted-proxies-only.t \
 	%D%/full-disk-refuses-publish-alone.t \
 	%D%/full-run-folder-kills-nobody.t \
 	%D%/held-streams-end-by-themselves-after-a-random-life.t \
@@ -180,6 +183,8 @@ dist_check_SCRIPTS += \
 	%D%/restored-backup-resets-clients.t \
 	%D%/restored-in-place-resets-clients.t \
 	%D%/retention-prunes-by-count-age-and-size.t \
+	%D%/sighup-changes-settings-and-drops-nobody.t \
+	%D%/slow-and-flooding-handshakes-hold-nobody-up.t \
 	%D%/slow-bodies-and-quick-connects-delay-nobody.t \
 	%D%/source-keeps-the-rules.t \
 	%D%/sql-publishing-is-part-of-the-writers-transaction.t \
@@ -192,6 +197,7 @@ dist_check_SCRIPTS += \
 	%D%/streams-beat-while-nothing-happens.t \
 	%D%/the-schema-refuses-what-could-not-be-sent.t \
 	%D%/too-many-clients-are-refused-with-503.t \
+	%D%/unfinished-websocket-messages-are-bounded.t \
 	%D%/vanished-clients-are-noticed.t \
 	%D%/wal-removed-behind-a-restore-is-noticed.t \
 	%D%/websocket-carries-data-or-json-frames.t \
@@ -199,12 +205,19 @@ dist_check_SCRIPTS += \
 	%D%/websocket-deflate-passes-every-case-through-httpd.t \
 	%D%/websocket-deflate-passes-every-case-through-wstunnel.t \
 	%D%/websocket-echo-pings-and-closes-as-the-rfc-says.t \
+	%D%/websocket-ends-promptly-on-both-sides.t \
 	%D%/websocket-extensions-are-negotiated.t \
 	%D%/websocket-handshakes-are-checked.t \
+	%D%/websocket-holds-thousands-of-channels.t \
 	%D%/websocket-operations-are-answered-with-their-ref.t \
+	%D%/websocket-over-tls-is-the-same.t \
 	%D%/websocket-passes-every-case-directly.t \
 	%D%/websocket-passes-every-case-through-httpd.t \
-	%D%/websocket-passes-every-case-through-wstunnel.t
+	%D%/websocket-passes-every-case-through-wstunnel.t \
+	%D%/websocket-peers-that-never-read-cost-little.t \
+	%D%/websocket-resumes-at-the-seam.t \
+	%D%/websocket-stop-spreads-its-closes.t \
+	%D%/websocket-work-of-some-starves-nobody.t
 
 EXTRA_DIST += \
 	%D%/browser/page.py \
