@@ -75,6 +75,7 @@ def main(tap):
         site.wait_subscribers('held', 1)
         site.wait_subscribers('raw', 1)
         wait_for(lambda: site.subscribers('a') >= 3, 20, 'three')
+        began = time.monotonic()
         pids = {p: site.pid(p) for p in PROGRAMS + ('wsd',)}
         sent = []
 
@@ -139,11 +140,17 @@ def main(tap):
         conf.settings(tidings={'max_clients': '2'})
         tap.equal(handshake(site), 503, 'max_clients: nobody new')
         tap.equal(ops.ask(op='ping', ref='here')['ref'], 'here', 'who is there stays')
-        conf.settings(tidings={'heartbeat': '300ms'})
-        end, pinged = deadline(20), None
+        # A shorter heartbeat: who was silent for long, as it might, is asked first.
+        wait_for(lambda: time.monotonic() > began + 3.5, 20)
+        conf.settings(tidings={'heartbeat': '1s'})
         with WebSocket(site.ws_port) as ws:
-            pinged = ws.read(20)
-        tap.equal(pinged, (9, b''), 'heartbeat: a new connection is pinged by it')
+            for name, ws in (('who was silent before is pinged, not cut', raw),
+                             ('heartbeat: a new connection is pinged by it', ws)):
+                frame = ws.read(20)
+                tap.equal(frame, (9, b''), name)
+                with contextlib.suppress(OSError):
+                    ws.send(10)
+                    ops.ask(op='ping')
         conf.settings()
         publish()
 

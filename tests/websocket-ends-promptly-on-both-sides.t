@@ -13,11 +13,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib
 from tidings_test import *
 from tidings_clients import WebSocket, descriptors
 
-# Far beyond what is waited here: a heartbeat would find out, too.
-SETTINGS = {'tidings': {'heartbeat': '1m', 'stall': '5m'}}
+# What would end it, too, is far beyond what is waited for here.
+SETTINGS = {'tidings': {'heartbeat': '5m', 'stall': '5m'}, 'wsd': {'close_timeout': '5m'}}
 F = WebSocket.frame
-# Half of the time that the daemon gives a peer to end the connection.
-PROMPT = 1.5
+PROMPT = 20
 PATHS = (('echo', '/push/ws/echo', None), ('raw', '/push/ws?channel=a', None),
          ('json', '/push/ws?channel=a', 'tidings.json'))
 
@@ -85,7 +84,7 @@ def check(tap, site, way, connect):
                 wait_for(lambda: clients(site) == 0 and site.subscribers('a') == 0 and
                          descriptors(site.pid('wsd')) <= fds, 20, 'their end')
             took = time.monotonic() - began
-            tap.ok(took < 5 * PATIENCE, '%s: %s, %s: out of the books at once' % (
+            tap.ok(took < PROMPT * PATIENCE, '%s: %s, %s: out of the books at once' % (
                 way, 'FIN' if how == 'close' else 'RST', what),
                 took, clients(site), descriptors(site.pid('wsd')) - fds)
 
@@ -104,7 +103,7 @@ def stop(tap, site, ways):
         with contextlib.suppress(Failure):
             ws.wait_end(20)
         took = time.monotonic() - began
-        tap.ok(ws.ended and took < 6 * PATIENCE, '%s: %s: and then the end' % (way, name), took)
+        tap.ok(ws.ended and took < 2 * PROMPT * PATIENCE, '%s: %s: and then the end' % (way, name), took)
         ws.close()
 
 
