@@ -103,7 +103,8 @@ def main(tap):
 
         def check(name, base):
             with contextlib.suppress(Failure):
-                wait_for(lambda: descriptors(pid) <= fds, 20, 'their end', 0.05)
+                wait_for(lambda: descriptors(pid) <= fds and private_kb(pid) < base + 8000,
+                         20, 'their end', 0.05)
             kb = private_kb(pid)
             tap.ok(descriptors(pid) <= fds and kb < base + 8000, name + ': nothing of it stays',
                    descriptors(pid) - fds, 'from %d to %d KB' % (base, kb))

@@ -14,7 +14,8 @@ from tidings_test import *
 from tidings_clients import WebSocket, descriptors
 
 # What would end it, too, is far beyond what is waited for here.
-SETTINGS = {'tidings': {'heartbeat': '5m', 'stall': '5m'}, 'wsd': {'close_timeout': '5m'}}
+SETTINGS = {'tidings': {'heartbeat': '5m', 'stall': '5m'},
+            'wsd': {'close_timeout': '5m', 'drain': '300ms'}}
 F = WebSocket.frame
 PROMPT = 20
 PATHS = (('echo', '/push/ws/echo', None), ('raw', '/push/ws?channel=a', None),
