@@ -85,16 +85,17 @@ def together(tap, site, pid):
         witness.check(tap, way)
 
 
-def come_and_go(tap, site):
+def come_and_go(tap, site, pid):
     """What counts is given back each time: as a whole, by RST and by a close."""
     with WebSocket(site.ws_port, '/push/ws/echo') as ws:
+        fds = descriptors(pid)
         for n in range(30):
             for _, begun, headers in WAYS:
                 with WebSocket(site.ws_port, '/push/ws/echo', headers=headers) as other:
                     other.sock.sendall(begun)
                     if n % 3 == 0:
                         other.reset()
-        wait_for(lambda: echoes(ws, b'x') or True, 20)
+        wait_for(lambda: descriptors(pid) <= fds, 20, 'their end', 0.05)
         tap.ok(all(echoes(ws, bytes(2 * MB)) for _ in range(10)),
                '90 that came and went: large messages are taken as before')
 
@@ -164,7 +165,7 @@ def main(tap):
         with WebSocket(site.ws_port, '/push/ws/echo', headers=DEFLATE) as ws:
             echoes(ws, bytes(2 * MB))
         together(tap, site, pid)
-        come_and_go(tap, site)
+        come_and_go(tap, site, pid)
         tap.equal(site.pid('wsd'), pid, 'the daemon lives')
     with Site({'wsd': {'message_timeout': '1500ms'}, 'tidings': {'heartbeat': '5m'}}) as site:
         in_time(tap, site)
