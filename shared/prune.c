@@ -184,13 +184,31 @@ read_size(struct db *db, int64_t *used, int64_t *unused)
 	return status;
 }
 
+/* The oldest, no more of them than `over` bytes ask for; 0 bytes = none. */
+static enum db_status
+oldest_over(struct db *db, int64_t over, int64_t *upto, int64_t *bytes)
+{
+	sqlite3_stmt *stmt = db->stmt[DB_PRUNE_UPTO];
+	enum db_status status;
+	int rc;
+
+	sqlite3_bind_int(stmt, 1, STEP_ROWS);
+	sqlite3_bind_int64(stmt, 2, over);
+	rc = sqlite3_step(stmt);
+	*upto = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+	*bytes = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 1) : 0;
+	status = db_status(db, rc);
+	db_done(stmt);
+	return status;
+}
+
 /* Removes the oldest of all while all together are too large. */
 static enum db_status
 step_total(struct db *db, const struct config *config, struct prune *prune,
     int *n)
 {
 	enum db_status status;
-	int64_t used, unused, bytes = 0;
+	int64_t used, unused, upto, bytes = 0;
 
 	*n = 0;
 	if (config->retention_total_bytes == 0)
@@ -201,21 +219,19 @@ step_total(struct db *db, const struct config *config, struct prune *prune,
 		status = read_size(db, &used, &unused);
 		if (status != DB_OK || used <= config->retention_total_bytes)
 			return status;
-		sqlite3_bind_int64(db->stmt[DB_PRUNE_BYTES], 1, -1);
 		status = read_int(db, db->stmt[DB_PRUNE_BYTES], &bytes);
-		prune->over = bytes - config->retention_total_bytes;
+		prune->over = bytes - config->retention_total_bytes / 16 * 15;
 		prune->measured = true;
 		if (status != DB_OK)
 			return status;
 	}
 	if (prune->over <= 0)
 		return DB_OK;
-	sqlite3_bind_int64(db->stmt[DB_PRUNE_BYTES], 1, STEP_ROWS);
-	status = read_int(db, db->stmt[DB_PRUNE_BYTES], &bytes);
-	if (status != DB_OK)
+	status = oldest_over(db, prune->over, &upto, &bytes);
+	if (status != DB_OK || bytes == 0)
 		return status;
 	prune->over -= bytes;
-	sqlite3_bind_int(db->stmt[DB_PRUNE_OLDEST], 1, STEP_ROWS);
+	sqlite3_bind_int64(db->stmt[DB_PRUNE_OLDEST], 1, upto);
 	return run_delete(db, db->stmt[DB_PRUNE_OLDEST], n);
 }
 

@@ -94,6 +94,9 @@ static const char *const statements[DB__MAX] = {
 	[DB_PRUNE_OLDEST] =
 #include "sql/prune_oldest.inc"
 	    ,
+	[DB_PRUNE_UPTO] =
+#include "sql/prune_upto.inc"
+	    ,
 	[DB_PRUNE_WATERMARKS] =
 #include "sql/prune_watermarks.inc"
 	    ,

@@ -34,6 +34,7 @@ SQL = \
 	%D%/prune_floor.sql \
 	%D%/prune_next_channel.sql \
 	%D%/prune_oldest.sql \
+	%D%/prune_upto.sql \
 	%D%/prune_watermarks.sql \
 	%D%/query_only.sql \
 	%D%/release.sql \

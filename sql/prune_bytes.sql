@@ -1,4 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- Bytes that the ?1 oldest messages take, about; -1: all messages.
-SELECT coalesce(sum(length(CAST(data AS BLOB)) + 2 * length(channel) + 60), 0)
-FROM (SELECT channel, data FROM changes ORDER BY id LIMIT ?1);
+-- Bytes that all messages take in the file, about: whole pages of 4096 bytes
+-- with as many rows as fit, and their place in the index.
+SELECT coalesce(sum(iif(size < 4061, 4096 / (4061 / size), size + 200) + name), 0)
+FROM (SELECT length(channel) + 14 AS name,
+          length(CAST(data AS BLOB)) + length(channel) + 24 AS size
+      FROM changes);

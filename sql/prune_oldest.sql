@@ -1,3 +1,3 @@
 -- SPDX-License-Identifier: MIT
--- Removes the ?1 oldest messages.
-DELETE FROM changes WHERE id IN (SELECT id FROM changes ORDER BY id LIMIT ?1);
+-- Removes the messages up to id ?1.
+DELETE FROM changes WHERE id <= ?1;
