@@ -13,7 +13,9 @@ daemon_PROGRAMS += %D%/wsd
 	%D%/wsop.c \
 	%D%/wsop.h \
 	%D%/wsopen.c \
-	%D%/wsopen.h
+	%D%/wsopen.h \
+	%D%/wsread.c \
+	%D%/wsread.h
 %C%_wsd_LDADD = $(SHARED_LIBS) $(HTTP_PARSER_LIBS)
 dist_man_MANS += \
 	%D%/wsd.8

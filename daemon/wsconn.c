@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A WebSocket connection: frames, pings, the close handshake.  It is a client
- * of the hub like any other; what is its own is the framing and that it can be
- * spoken to.
- *
- * Who does not take our answers, or sends what is much work (deflated), is not
- * read from for a while; what had been read already is kept and has a turn
- * later, one connection in each turn of the loop.
+ * A WebSocket connection: its states, pings, the close handshake.  It is a
+ * client of the hub like any other; what is its own is the framing and that it
+ * can be spoken to (daemon/wsread).
  */
 #include "config.h"
 
@@ -20,9 +16,8 @@
 
 #include "daemon/handshake.h"
 #include "daemon/wsconn.h"
-#include "daemon/wsform.h"
-#include "daemon/wsop.h"
 #include "daemon/wsopen.h"
+#include "daemon/wsread.h"
 #include "shared/access.h"
 #include "shared/board.h"
 #include "shared/chunk.h"
@@ -33,26 +28,14 @@
 #include "shared/log.h"
 #include "shared/req.h"
 #include "shared/server.h"
-#include "shared/turns.h"
 
-#define READ_SIZE        65536
-#define SILENT_MAX       3         /* heartbeats without a byte: gone */
-#define QUEUE_HIGH       (1 << 20) /* bytes of answers; above, no more is read */
-#define SMALL_MESSAGE    16384     /* bytes; never refused for want of room */
-#define INFLATER_BYTES   45000     /* about what one takes */
-#define ECHO_DEFLATE_MAX 131072    /* bytes; deflating more would take long */
+#define READ_SIZE  65536
+#define SILENT_MAX 3 /* heartbeats without a byte: gone */
 
 /* All; those that end lie apart. */
 static LIST_HEAD(wsconns, wsconn) conns = LIST_HEAD_INITIALIZER(conns);
 static struct wsconns ending = LIST_HEAD_INITIALIZER(ending);
 static unsigned nconns;
-
-/* Bytes of unfinished messages. */
-static size_t incoming;
-
-/* Those with a turn to come. */
-static TAILQ_HEAD(, wsconn) busy = TAILQ_HEAD_INITIALIZER(busy);
-static struct turns busy_turns;
 
 static const unsigned edges[WS__MAX] = {
 	[WS_HANDSHAKE] = 1u << WS_REFUSED | 1u << WS_OPEN | 1u << WS_GONE,
@@ -86,9 +69,8 @@ set_timer(struct wsconn *conn, int64_t ms)
 	ev_timer_again(EV_DEFAULT_UC_ & conn->timer);
 }
 
-/* The next look at an open connection. */
-static void
-set_open_timer(struct wsconn *conn)
+void
+wsconn_set_timer(struct wsconn *conn)
 {
 	const struct config *config = &conn->server->config;
 	int64_t ms = config->heartbeat_ms, left;
@@ -111,28 +93,6 @@ drop_req(struct wsconn *conn)
 	conn->req = NULL;
 }
 
-/* Counts what it holds of an unfinished message. */
-static void
-count_incoming(struct wsconn *conn)
-{
-	size_t now = conn->in.message.cap + conn->rest.cap +
-		     (conn->in.inflater != NULL ? INFLATER_BYTES : 0);
-
-	incoming += now - conn->counted;
-	conn->counted = now;
-}
-
-static void
-drop_rest(struct wsconn *conn)
-{
-	str_free(&conn->rest);
-	conn->rest_at = 0;
-	conn->paused = conn->sink.tell_drained = false;
-	if (conn->busy)
-		TAILQ_REMOVE(&busy, conn, busy_link);
-	conn->busy = false;
-}
-
 /* Closes at once; the struct stays while the writer has jobs of it. */
 static void
 wsconn_close(struct wsconn *conn)
@@ -146,9 +106,7 @@ wsconn_close(struct wsconn *conn)
 		sink_close(&conn->sink);
 		handshake_free(conn->hs);
 		conn->hs = NULL;
-		ws_in_free(&conn->in);
-		drop_rest(conn);
-		count_incoming(conn);
+		wsread_drop(conn);
 		drop_req(conn);
 		LIST_REMOVE(conn, link);
 		nconns--;
@@ -214,23 +172,9 @@ wsconn_fail(struct wsconn *conn, enum ws_code code, const char *reason)
 	sink_end(&conn->sink);
 	wsconn_set_state(conn, WS_CLOSING);
 	/* What still comes is read and thrown away. */
-	drop_rest(conn);
+	wsread_drop(conn);
 	sink_want_input(&conn->sink, true);
-	ws_in_free(&conn->in);
-	count_incoming(conn);
 	set_timer(conn, conn->server->config.ws_closing_ms);
-}
-
-/* What was put off may have a turn, once there is room for its answers. */
-static void
-go_on_later(struct wsconn *conn)
-{
-	if (conn->state != WS_OPEN || !conn->paused || conn->busy ||
-	    conn->sink.queued > QUEUE_HIGH)
-		return;
-	conn->busy = true;
-	TAILQ_INSERT_TAIL(&busy, conn, busy_link);
-	turns_start(&busy_turns);
 }
 
 void
@@ -244,151 +188,30 @@ wsconn_job_done(struct wsconn *conn)
 	if (conn->last_jobs && conn->jobs == 0)
 		wsconn_fail(conn, WS_CODE_RESTART, "the server restarts");
 	if (flush(conn))
-		go_on_later(conn);
+		wsread_later(conn);
 }
 
-/* A whole message from the client. */
-static void
-on_message(struct wsconn *conn)
+void
+wsconn_hold(struct wsconn *conn)
 {
-	const struct ws_in *in = &conn->in;
-	const char *text = in->message.len > 0 ? in->message.p : "";
-	size_t len = in->message.len;
-
-	conn->message_ms = 0;
-	if (conn->is_echo)
-		wsconn_send(conn,
-		    wsform_frame((enum ws_opcode)in->opcode, text, len,
-			len <= ECHO_DEFLATE_MAX ? conn->window_bits : 0));
-	else if (!conn->is_json)
-		wsconn_fail(conn, WS_CODE_UNSUPPORTED,
-		    "sending needs the subprotocol tidings.json");
-	else if (in->opcode != WS_TEXT)
-		wsconn_fail(conn, WS_CODE_UNSUPPORTED,
-		    "operations are text, not binary");
-	else
-		wsop_handle(conn, text, len);
+	conn->jobs++;
 }
 
-static void
-on_event(struct wsconn *conn, enum ws_event event)
-{
-	const struct ws_in *in = &conn->in;
-
-	switch (event) {
-	case WS_EV_MESSAGE:
-		on_message(conn);
-		break;
-	case WS_EV_PING:
-		wsconn_send(conn,
-		    ws_frame(WS_PONG, in->control.len > 0 ? in->control.p : "",
-			in->control.len));
-		break;
-	case WS_EV_CLOSE:
-		wsconn_fail(conn, (enum ws_code)in->code, "");
-		break;
-	case WS_EV_BAD:
-		wsconn_fail(conn, (enum ws_code)in->code, in->why);
-		break;
-	case WS_EV_PONG:
-	case WS_EV_MORE:
-	case WS_EV_PAUSE:
-		break;
-	}
-}
-
-/* Keeps what the reader has not taken. */
-static void
-keep_rest(struct wsconn *conn)
-{
-	struct ws_in *in = &conn->in;
-
-	if (in->feed_len == 0) {
-		str_free(&conn->rest);
-		conn->rest_at = 0;
-	} else if (conn->rest.p != NULL) {
-		conn->rest_at = conn->rest.len - in->feed_len;
-	} else {
-		str_add(&conn->rest, in->feed, in->feed_len);
-	}
-}
-
-/* Bounds of what comes: one message in time, all of them together in size. */
-static void
-check_incoming(struct wsconn *conn)
-{
-	const struct config *config = &conn->server->config;
-
-	count_incoming(conn);
-	if (conn->in.opcode == 0 && conn->in.wslay == NULL) {
-		conn->message_ms = 0;
-	} else if (conn->message_ms == 0) {
-		conn->message_ms = clock_mono_ms();
-		set_open_timer(conn);
-	}
-	if (incoming > (size_t)config->ws_max_incoming &&
-	    conn->in.message.cap > SMALL_MESSAGE)
-		wsconn_fail(conn, WS_CODE_AGAIN,
-		    "too many large messages are on their way in");
-}
-
-static void
-read_frames(struct wsconn *conn, const void *bytes, size_t len)
-{
-	enum ws_event event = WS_EV_PAUSE;
-
-	ws_feed(&conn->in, bytes, len);
-	while (conn->state == WS_OPEN && conn->sink.queued <= QUEUE_HIGH) {
-		event = ws_read(&conn->in);
-		if (event == WS_EV_MORE || event == WS_EV_PAUSE)
-			break;
-		on_event(conn, event);
-	}
-	if (conn->state != WS_OPEN)
-		return;
-	conn->paused = conn->sink.tell_drained = event != WS_EV_MORE;
-	sink_want_input(&conn->sink, !conn->paused);
-	keep_rest(conn);
-	check_incoming(conn);
-}
-
-/* What follows on reading; `conn` may be no more then. */
-static void
-after_reading(struct wsconn *conn)
+void
+wsconn_release(struct wsconn *conn)
 {
 	conn->jobs--;
 	if (conn->state == WS_GONE)
 		wsconn_close(conn);
 	else if (flush(conn))
-		go_on_later(conn);
+		wsread_later(conn);
 }
 
-/* One of those who wait has its turn. */
-static void
-do_busy(void *arg)
-{
-	struct wsconn *conn = TAILQ_FIRST(&busy);
-
-	(void)arg;
-	if (conn == NULL) {
-		turns_stop(&busy_turns);
-		return;
-	}
-	TAILQ_REMOVE(&busy, conn, busy_link);
-	conn->busy = false;
-	conn->jobs++;
-	read_frames(conn,
-	    conn->rest.p == NULL ? NULL : conn->rest.p + conn->rest_at,
-	    conn->rest.len - conn->rest_at);
-	after_reading(conn);
-}
-
-static void
-on_readable(struct sink *sink)
+void
+wsconn_receive(struct wsconn *conn)
 {
 	static unsigned char buf[READ_SIZE];
-	struct wsconn *conn = (struct wsconn *)(void *)sink;
-	ssize_t n = recv(sink->fd, buf, sizeof(buf), 0);
+	ssize_t n = recv(conn->sink.fd, buf, sizeof(buf), 0);
 	size_t used = 0;
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
@@ -398,13 +221,22 @@ on_readable(struct sink *sink)
 		return;
 	}
 	conn->heard_ms = clock_mono_ms();
-	/* Kept from being freed by what the bytes bring about. */
-	conn->jobs++;
 	if (conn->state == WS_HANDSHAKE)
 		used = wsopen_read(conn, buf, (size_t)n);
 	if (conn->state == WS_OPEN && used < (size_t)n)
-		read_frames(conn, buf + used, (size_t)n - used);
-	after_reading(conn);
+		wsread_bytes(conn, buf + used, (size_t)n - used);
+}
+
+static void
+on_readable(struct sink *sink)
+{
+	struct wsconn *conn = (struct wsconn *)(void *)sink;
+
+	if (conn->state == WS_OPEN && wsread_put_off(conn))
+		return;
+	wsconn_hold(conn);
+	wsconn_receive(conn);
+	wsconn_release(conn);
 }
 
 static void
@@ -418,7 +250,7 @@ on_drained(struct sink *sink)
 	}
 	if (conn->client.hub != NULL)
 		client_drained(&conn->client);
-	go_on_later(conn);
+	wsread_later(conn);
 }
 
 static void
@@ -451,7 +283,7 @@ look_at_open(struct wsconn *conn, int64_t now_ms)
 		wsconn_fail(conn, WS_CODE_POLICY,
 		    "a message took too long to come in");
 	else
-		set_open_timer(conn);
+		wsconn_set_timer(conn);
 	flush(conn);
 }
 
@@ -482,7 +314,7 @@ wsconn_opened(struct wsconn *conn)
 	conn->may_publish = access_may_publish(conn->req, NULL) == ACCESS_YES;
 	conn->in.max_message = (size_t)config->ws_max_message;
 	conn->in.deflate = conn->window_bits != 0;
-	set_open_timer(conn);
+	wsconn_set_timer(conn);
 	if (conn->client.hub != NULL)
 		client_start(&conn->client);
 }
@@ -518,12 +350,6 @@ wsconn_count(void)
 }
 
 void
-wsconn_init(void)
-{
-	turns_init(&busy_turns, do_busy, NULL);
-}
-
-void
 wsconn_reload(struct server *server)
 {
 	int64_t asked_ms = clock_mono_ms() - server->config.heartbeat_ms;
@@ -538,7 +364,7 @@ wsconn_reload(struct server *server)
 		conn->in.max_message = (size_t)server->config.ws_max_message;
 		conn->may_publish =
 		    access_may_publish(conn->req, NULL) == ACCESS_YES;
-		set_open_timer(conn);
+		wsconn_set_timer(conn);
 	}
 }
 
@@ -547,6 +373,7 @@ wsconn_restart(struct wsconn *conn)
 {
 	if (conn->jobs > 0) {
 		conn->last_jobs = true;
+		wsread_drop(conn);
 		sink_want_input(&conn->sink, false);
 		lay_apart(conn);
 		return;

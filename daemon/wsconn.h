@@ -52,13 +52,11 @@ struct wsconn {
 	bool may_publish;              /* by its handshake */
 	bool paused;                   /* not read from until its turn comes */
 	bool busy;                     /* has a turn to come */
+	bool unread;                   /* its socket is to be read then */
 	bool last_jobs;                /* to be closed when its jobs are done */
 	bool half_closed;              /* nothing more leaves */
 	char peer[48]; /* address of the connection, or "unix" */
 };
-
-/* Call once, before the first connection. */
-void wsconn_init(void);
 
 /* Takes an accepted, non-blocking socket over. */
 void wsconn_new(struct server *server, int fd);
@@ -66,6 +64,19 @@ void wsconn_new(struct server *server, int fd);
 /* For the opening: the state changes; the answer is queued, frames follow. */
 void wsconn_set_state(struct wsconn *conn, enum ws_state state);
 void wsconn_opened(struct wsconn *conn);
+
+/* Sets the time of the next look at an open connection. */
+void wsconn_set_timer(struct wsconn *conn);
+
+/*
+ * Between the two a connection that is closed is not freed.  The second one
+ * writes what is queued, and may free it.
+ */
+void wsconn_hold(struct wsconn *conn);
+void wsconn_release(struct wsconn *conn);
+
+/* Reads from the socket of a connection that is held. */
+void wsconn_receive(struct wsconn *conn);
 
 /* What the hub calls when it gives the client up. */
 void wsconn_client_gone(struct client *client);

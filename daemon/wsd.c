@@ -12,6 +12,7 @@
 #include "daemon/wsconn.h"
 #include "daemon/wsdrain.h"
 #include "daemon/wsform.h"
+#include "daemon/wsread.h"
 #include "shared/config_file.h"
 #include "shared/listener.h"
 #include "shared/log.h"
@@ -73,7 +74,7 @@ main(int argc, char **argv)
 		usage();
 	server_init(&server, &program, config_path, false);
 	wsform_configure(&server.config);
-	wsconn_init();
+	wsread_init();
 	if (where != NULL || !listener_is_socket(STDIN_FILENO)) {
 		fd = listener_bind(where != NULL ? where
 						 : server.config.ws_listen,

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What comes in on an open connection.
+ *
+ * In one turn of the loop there is a bound to the work that all of it may make,
+ * and who does not take our answers makes none at all: such a connection is
+ * paused.  It is not read from, and what had been read already is kept and has
+ * its turn later, in the order in which they were paused.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "daemon/wsconn.h"
+#include "daemon/wsform.h"
+#include "daemon/wsop.h"
+#include "daemon/wsread.h"
+#include "shared/chunk.h"
+#include "shared/clock.h"
+#include "shared/config_file.h"
+#include "shared/server.h"
+#include "shared/turns.h"
+
+#define QUEUE_HIGH       (1 << 18) /* bytes of answers; above, no more is read */
+#define SMALL_MESSAGE    16384     /* bytes; never refused for want of room */
+#define INFLATER_BYTES   45000     /* about what one takes */
+#define ECHO_DEFLATE_MAX 131072    /* bytes; deflating more would take long */
+#define TURN_WORK        (1 << 20) /* about in bytes */
+
+/* Bytes of unfinished messages. */
+static size_t incoming;
+
+/* Those with a turn to come. */
+static TAILQ_HEAD(, wsconn) busy = TAILQ_HEAD_INITIALIZER(busy);
+static struct turns busy_turns;
+
+/* Done since this turn of the loop began. */
+static size_t work;
+static ev_check new_turn;
+
+/* Counts what it holds of an unfinished message. */
+static void
+count_incoming(struct wsconn *conn)
+{
+	size_t now = conn->in.message.cap + conn->rest.cap +
+		     (conn->in.inflater != NULL ? INFLATER_BYTES : 0);
+
+	incoming += now - conn->counted;
+	conn->counted = now;
+}
+
+void
+wsread_drop(struct wsconn *conn)
+{
+	ws_in_free(&conn->in);
+	str_free(&conn->rest);
+	conn->rest_at = 0;
+	conn->paused = conn->unread = conn->sink.tell_drained = false;
+	if (conn->busy)
+		TAILQ_REMOVE(&busy, conn, busy_link);
+	conn->busy = false;
+	count_incoming(conn);
+}
+
+/* Once there is room for its answers. */
+void
+wsread_later(struct wsconn *conn)
+{
+	if (conn->state != WS_OPEN || !conn->paused || conn->busy ||
+	    conn->sink.queued > QUEUE_HIGH)
+		return;
+	conn->busy = true;
+	TAILQ_INSERT_TAIL(&busy, conn, busy_link);
+	turns_start(&busy_turns);
+}
+
+/* A whole message from the client. */
+static void
+on_message(struct wsconn *conn)
+{
+	const struct ws_in *in = &conn->in;
+	const char *text = in->message.len > 0 ? in->message.p : "";
+	size_t len = in->message.len;
+
+	work += len;
+	conn->message_ms = 0;
+	if (conn->is_echo)
+		wsconn_send(conn,
+		    wsform_frame((enum ws_opcode)in->opcode, text, len,
+			len <= ECHO_DEFLATE_MAX ? conn->window_bits : 0));
+	else if (!conn->is_json)
+		wsconn_fail(conn, WS_CODE_UNSUPPORTED,
+		    "sending needs the subprotocol tidings.json");
+	else if (in->opcode != WS_TEXT)
+		wsconn_fail(conn, WS_CODE_UNSUPPORTED,
+		    "operations are text, not binary");
+	else
+		wsop_handle(conn, text, len);
+}
+
+static void
+on_event(struct wsconn *conn, enum ws_event event)
+{
+	const struct ws_in *in = &conn->in;
+
+	switch (event) {
+	case WS_EV_MESSAGE:
+		on_message(conn);
+		break;
+	case WS_EV_PING:
+		wsconn_send(conn,
+		    ws_frame(WS_PONG, in->control.len > 0 ? in->control.p : "",
+			in->control.len));
+		break;
+	case WS_EV_CLOSE:
+		wsconn_fail(conn, (enum ws_code)in->code, "");
+		break;
+	case WS_EV_BAD:
+		wsconn_fail(conn, (enum ws_code)in->code, in->why);
+		break;
+	case WS_EV_PONG:
+	case WS_EV_MORE:
+	case WS_EV_PAUSE:
+		break;
+	}
+}
+
+/* Keeps what the reader has not taken. */
+static void
+keep_rest(struct wsconn *conn)
+{
+	struct ws_in *in = &conn->in;
+
+	if (in->feed_len == 0) {
+		str_free(&conn->rest);
+		conn->rest_at = 0;
+	} else if (conn->rest.p != NULL) {
+		conn->rest_at = conn->rest.len - in->feed_len;
+	} else {
+		str_add(&conn->rest, in->feed, in->feed_len);
+	}
+}
+
+/* Bounds of what comes: one message in time, all of them together in size. */
+static void
+check_incoming(struct wsconn *conn)
+{
+	const struct config *config = &conn->server->config;
+
+	count_incoming(conn);
+	if (conn->in.opcode == 0 && conn->in.wslay == NULL) {
+		conn->message_ms = 0;
+	} else if (conn->message_ms == 0) {
+		conn->message_ms = clock_mono_ms();
+		wsconn_set_timer(conn);
+	}
+	if (incoming > (size_t)config->ws_max_incoming &&
+	    conn->in.message.cap > SMALL_MESSAGE)
+		wsconn_fail(conn, WS_CODE_AGAIN,
+		    "too many large messages are on their way in");
+}
+
+/* Reads on while that is allowed.  Returns whether all was read. */
+static bool
+read_all(struct wsconn *conn)
+{
+	while (conn->state == WS_OPEN && conn->sink.queued <= QUEUE_HIGH &&
+	       work < TURN_WORK) {
+		enum ws_event event = ws_read(&conn->in);
+
+		if (event == WS_EV_MORE)
+			return true;
+		if (event == WS_EV_PAUSE)
+			work += TURN_WORK;
+		on_event(conn, event);
+	}
+	return false;
+}
+
+void
+wsread_bytes(struct wsconn *conn, const void *bytes, size_t len)
+{
+	bool all;
+
+	work += len;
+	ws_feed(&conn->in, bytes, len);
+	all = read_all(conn);
+	if (conn->state != WS_OPEN)
+		return;
+	conn->paused = conn->sink.tell_drained = !all;
+	sink_want_input(&conn->sink, all);
+	keep_rest(conn);
+	check_incoming(conn);
+}
+
+bool
+wsread_put_off(struct wsconn *conn)
+{
+	if (work < TURN_WORK)
+		return false;
+	conn->unread = conn->paused = true;
+	sink_want_input(&conn->sink, false);
+	wsread_later(conn);
+	return true;
+}
+
+static void
+have_turn(struct wsconn *conn)
+{
+	wsconn_hold(conn);
+	if (conn->unread) {
+		conn->unread = conn->paused = false;
+		sink_want_input(&conn->sink, true);
+		wsconn_receive(conn);
+	} else {
+		wsread_bytes(conn,
+		    conn->rest.p == NULL ? NULL : conn->rest.p + conn->rest_at,
+		    conn->rest.len - conn->rest_at);
+	}
+	wsconn_release(conn);
+}
+
+/* Those who wait, as many as a turn allows. */
+static void
+do_busy(void *arg)
+{
+	struct wsconn *conn;
+
+	(void)arg;
+	work = 0;
+	while (work < TURN_WORK && (conn = TAILQ_FIRST(&busy)) != NULL) {
+		TAILQ_REMOVE(&busy, conn, busy_link);
+		conn->busy = false;
+		have_turn(conn);
+	}
+	if (TAILQ_EMPTY(&busy))
+		turns_stop(&busy_turns);
+}
+
+static void
+on_new_turn(struct ev_loop *loop, ev_check *check, int revents)
+{
+	(void)loop;
+	(void)check;
+	(void)revents;
+	work = 0;
+}
+
+void
+wsread_init(void)
+{
+	turns_init(&busy_turns, do_busy, NULL);
+	ev_check_init(&new_turn, on_new_turn);
+	ev_check_start(EV_DEFAULT_UC_ & new_turn);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DAEMON_WSREAD_H
+#define DAEMON_WSREAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct wsconn;
+
+/* Call once, before the first connection. */
+void wsread_init(void);
+
+/*
+ * Reads frames of an open connection and does what they ask for.  What is put
+ * off is kept; call wsread_later when the connection's queue may have shrunk.
+ */
+void wsread_bytes(struct wsconn *conn, const void *bytes, size_t len);
+void wsread_later(struct wsconn *conn);
+
+/*
+ * Asked before an open connection is read from: whether that has to wait,
+ * because enough was done in this turn of the loop.  Then it is seen to later.
+ */
+bool wsread_put_off(struct wsconn *conn);
+
+/* Forgets what was put off and the message that was on its way in. */
+void wsread_drop(struct wsconn *conn);
+
+#endif
