@@ -198,7 +198,7 @@ wsread_put_off(struct wsconn *conn)
 {
 	if (work < TURN_WORK)
 		return false;
-	conn->unread = conn->paused = true;
+	conn->unread = conn->paused = conn->sink.tell_drained = true;
 	sink_want_input(&conn->sink, false);
 	wsread_later(conn);
 	return true;
@@ -209,7 +209,7 @@ have_turn(struct wsconn *conn)
 {
 	wsconn_hold(conn);
 	if (conn->unread) {
-		conn->unread = conn->paused = false;
+		conn->unread = conn->paused = conn->sink.tell_drained = false;
 		sink_want_input(&conn->sink, true);
 		wsconn_receive(conn);
 	} else {
