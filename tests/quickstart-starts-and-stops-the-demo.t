@@ -84,7 +84,9 @@ def foreground(t, state):
     port = free_port()
     child = subprocess.Popen([os.path.join(SRC, 'quickstart'), '--port', str(port), '--state', state],
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                             stdin=subprocess.DEVNULL)
+                             stdin=subprocess.DEVNULL,
+                             # In the background of a shell it is ignored.
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
         for line in child.stdout:
             if 'Ctrl-C' in line:
@@ -92,8 +94,11 @@ def foreground(t, state):
         t.equal(fetch(port, '/push/status').status, 200, 'in the foreground it runs')
     finally:
         child.send_signal(signal.SIGINT)
-        out = child.stdout.read()
-        child.wait(60 * PATIENCE)
+        try:
+            out = child.communicate(timeout=60 * PATIENCE)[0]
+        except subprocess.TimeoutExpired:
+            child.terminate()
+            out = 'nothing came of it: ' + child.communicate(timeout=60 * PATIENCE)[0]
     t.ok('Stopping' in out, 'Ctrl-C is heard', out)
     t.equal(living(state), [], 'and leaves no process')
 

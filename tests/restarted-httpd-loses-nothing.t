@@ -15,6 +15,17 @@ SETTINGS = {'tidings': {'life_min': '1s', 'life_max': '2s'},
             'retention': {'count': '1000000'}}
 
 
+def can_bind(port):
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(('127.0.0.1', port))
+            s.listen()
+            return True
+        except OSError:
+            return False
+
+
 def kill_httpd(site):
     """Parent and children at once, as the out-of-memory killer might."""
     pids = children_of(site.httpd.pid)
@@ -26,6 +37,8 @@ def kill_httpd(site):
     wait_for(lambda: not any(map(alive, pids)), 10, 'the end of httpd')
     site.children.remove(site.httpd)
     port = site.port
+    # Threads of a killed process may end, and close, after it is gone.
+    wait_for(lambda: can_bind(port), 10, 'the port of httpd')
     site.start_httpd()
     if site.port != port:
         raise Failure('the port of httpd went to somebody else')

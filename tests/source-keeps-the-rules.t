@@ -34,9 +34,8 @@ def report(passed, name, found=()):
 def sources():
     try:
         if os.path.isdir(os.path.join(ROOT, '.git')):
-            out = subprocess.run(['git', '-c', 'safe.directory=*', 'ls-files', '-co',
-                                  '--exclude-standard'], cwd=ROOT, capture_output=True,
-                                 text=True, check=True).stdout.splitlines()
+            out = subprocess.run(['git', '-c', 'safe.directory=*', 'ls-files'], cwd=ROOT,
+                                 capture_output=True, text=True, check=True).stdout.splitlines()
             return [p for p in sorted(set(out)) if os.path.isfile(os.path.join(ROOT, p))]
     except (OSError, subprocess.CalledProcessError):
         pass

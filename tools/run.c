@@ -331,6 +331,17 @@ stop_all(int64_t wsd_ms, const sigset_t *mask)
 	}
 }
 
+/* A key that every user of the machine can read is none. */
+static void
+check_mode(const struct config *config, const char *path)
+{
+	struct stat sb;
+
+	if (path != NULL && config->keys.n > 0 && stat(path, &sb) == 0 &&
+	    (sb.st_mode & S_IROTH) != 0)
+		log_warnx("%s holds keys and can be read by every user", path);
+}
+
 /* How long wsd may take for a stop; see wsdrain_start. */
 static int64_t
 stop_ms(const struct config *config)
@@ -365,6 +376,7 @@ run_programs(const struct config *config, const char *config_path)
 		bind_socket(config, &children[i]);
 	set_handlers(&mask);
 	write_pid(config, "tidings", getpid());
+	check_mode(config, path);
 	log_info("running");
 	while (stop_signal == 0 || stop_signal == SIGHUP) {
 		if (stop_signal == SIGHUP) {

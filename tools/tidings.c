@@ -95,6 +95,29 @@ give_to_user(const struct config *config)
 		close(lock);
 }
 
+/* The folder of the database, where nobody has made it. */
+static void
+make_folder(const struct config *config)
+{
+	char *folder = xstrndup(config->database, strlen(config->database));
+	char *slash = strrchr(folder, '/');
+	struct passwd *pw = NULL;
+
+	if (slash != NULL && slash != folder) {
+		*slash = '\0';
+		if (config->user != NULL && geteuid() == 0)
+			pw = getpwnam(config->user);
+		if (mkdir(folder, 0755) == -1) {
+			if (errno != EEXIST)
+				fatal("%s", folder);
+		} else if (pw != NULL &&
+			   chown(folder, pw->pw_uid, pw->pw_gid) == -1) {
+			fatal("%s", folder);
+		}
+	}
+	free(folder);
+}
+
 static int
 command_init(const struct config *config)
 {
@@ -103,6 +126,7 @@ command_init(const struct config *config)
 	int64_t newest;
 	bool made;
 
+	make_folder(config);
 	status = schema_create(&db, config->database, MODE_FILE, &made);
 	if (status != DB_OK)
 		fatalx("%s: %s", config->database, db.error);
