@@ -74,6 +74,8 @@ resolve_database(struct config *config)
 	config->database = real;
 }
 
+static void heed_signals(struct server *server);
+
 void
 server_init(struct server *server, const struct program *program,
     const char *config_path, bool is_cgi)
@@ -101,8 +103,14 @@ server_init(struct server *server, const struct program *program,
 		board_close(server->board);
 		fatalx("%s: %s%s", server->config.database,
 		    server->hub.db.error,
-		    status == DB_MISSING ? "; `tidings init` makes it" : "");
+		    status == DB_MISSING &&
+			    access(server->config.database, F_OK) == -1
+			? "; `tidings init` makes it"
+			: "");
 	}
+	/* Before anybody can connect: who can may also ask us to stop. */
+	if (!is_cgi)
+		heed_signals(server);
 	if (program->writes || !is_cgi)
 		server->writer =
 		    writer_start(&server->config, server->board, !is_cgi);
@@ -180,6 +188,20 @@ on_reload(struct ev_loop *loop, ev_signal *sig, int revents)
 	log_info("the configuration was read anew");
 }
 
+static void
+heed_signals(struct server *server)
+{
+	ev_signal_init(&server->sigterm, on_stop, SIGTERM);
+	ev_signal_init(&server->sigint, on_stop, SIGINT);
+	ev_signal_init(&server->sighup, on_reload, SIGHUP);
+	server->sigterm.data = server->sigint.data = server;
+	server->sighup.data = server;
+	ev_signal_start(EV_DEFAULT_UC_ & server->sigterm);
+	ev_signal_start(EV_DEFAULT_UC_ & server->sigint);
+	if (!server->is_cgi)
+		ev_signal_start(EV_DEFAULT_UC_ & server->sighup);
+}
+
 /*
  * What a crowd of slow clients needed for a while goes back to the system; by
  * itself the C library keeps it.
@@ -209,15 +231,8 @@ server_run(struct server *server)
 {
 	ev_timer_init(&server->trim, on_trim, TRIM_S, TRIM_S);
 	ev_timer_start(EV_DEFAULT_UC_ & server->trim);
-	ev_signal_init(&server->sigterm, on_stop, SIGTERM);
-	ev_signal_init(&server->sigint, on_stop, SIGINT);
-	ev_signal_init(&server->sighup, on_reload, SIGHUP);
-	server->sigterm.data = server->sigint.data = server;
-	server->sighup.data = server;
-	ev_signal_start(EV_DEFAULT_UC_ & server->sigterm);
-	ev_signal_start(EV_DEFAULT_UC_ & server->sigint);
-	if (!server->is_cgi)
-		ev_signal_start(EV_DEFAULT_UC_ & server->sighup);
+	if (server->is_cgi)
+		heed_signals(server);
 	ev_run(EV_DEFAULT_UC_ 0);
 }
 

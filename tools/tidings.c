@@ -73,7 +73,9 @@ xopen_writer(struct db *db, const struct config *config)
 	}
 	if (status != DB_OK)
 		fatalx("%s: %s%s", config->database, db->error,
-		    status == DB_MISSING ? "; `tidings init` makes it" : "");
+		    status == DB_MISSING && access(config->database, F_OK) == -1
+			? "; `tidings init` makes it"
+			: "");
 }
 
 /* Root makes files for the user that the programs will run as. */
@@ -286,7 +288,8 @@ run_command(const struct config *config, const char *path, int argc,
 	if (strcmp(command, "check") == 0) {
 		if (config->user != NULL && getpwnam(config->user) == NULL)
 			fatalx("user: there is no user %s", config->user);
-		printf("the configuration is good\n");
+		printf("%s: the configuration is good\n",
+		    path != NULL ? path : "no file, the defaults");
 		return 0;
 	}
 	usage();
