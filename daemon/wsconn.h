@@ -43,6 +43,7 @@ struct wsconn {
 	int64_t heard_ms;              /* monotonic, of the last byte from it */
 	int64_t message_ms;            /* of an unfinished message, 0 = none */
 	unsigned jobs;                 /* with the writer */
+	size_t writing;                /* bytes of them, about */
 	LIST_ENTRY(wsconn) link;       /* all */
 	TAILQ_ENTRY(wsconn) busy_link; /* of those with a turn to come */
 	uint8_t state;                 /* enum ws_state */

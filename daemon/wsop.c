@@ -14,6 +14,7 @@
 
 #include "daemon/wsconn.h"
 #include "daemon/wsop.h"
+#include "daemon/wsread.h"
 #include "shared/access.h"
 #include "shared/chunk.h"
 #include "shared/client.h"
@@ -26,7 +27,9 @@
 #include "shared/str.h"
 #include "shared/writer.h"
 
-#define SUBS_MAX 2000000 /* subscriptions of all connections together */
+#define OP_WORK   4096    /* of an operation; see wsread_add_work */
+#define NAME_WORK 2048    /* of looking a name up */
+#define SUBS_MAX  2000000 /* subscriptions of all connections together */
 
 /* A publish that the writer has. */
 struct task {
@@ -114,6 +117,31 @@ add_names(struct interest *in, json_t *value, bool is_prefix, int64_t max)
 	return NULL;
 }
 
+static int
+compare_wants(const void *one, const void *other)
+{
+	const struct want *a = one, *b = other;
+
+	if (a->is_prefix != b->is_prefix)
+		return a->is_prefix ? 1 : -1;
+	if (a->len != b->len)
+		return a->len < b->len ? -1 : 1;
+	return memcmp(a->name, b->name, a->len);
+}
+
+/* A name that stands there twice is looked up once. */
+static void
+merge_equal(struct interest *in)
+{
+	size_t kept = 1;
+
+	qsort(in->want, in->n, sizeof(*in->want), compare_wants);
+	for (size_t i = 1; i < in->n; i++)
+		if (compare_wants(&in->want[i], &in->want[kept - 1]) != 0)
+			in->want[kept++] = in->want[i];
+	in->n = kept;
+}
+
 /* What subscribe and unsubscribe name.  Returns NULL or what is wrong. */
 static const char *
 read_wants(json_t *root, struct interest *in, int64_t max)
@@ -133,6 +161,8 @@ read_wants(json_t *root, struct interest *in, int64_t max)
 	}
 	if (wrong == NULL && in->n == 0)
 		wrong = "no channel: name one by channel, channels or prefix";
+	if (wrong == NULL)
+		merge_equal(in);
 	return wrong;
 }
 
@@ -208,6 +238,13 @@ subscribe(struct wsconn *conn, json_t *root, const json_t *ref)
 		return;
 	}
 	status = hub_refresh(hub);
+	if (conn->state != WS_OPEN) {
+		/* The news did not reach it: it is gone. */
+		interest_free(&in);
+		return;
+	}
+	if (in.cursor.kind != CURSOR_LATEST)
+		wsread_add_work(in.n * NAME_WORK);
 	if (status == DB_OK)
 		status = interest_resolve(&hub->db, in.want, in.n, &in.cursor,
 		    hub->newest, &after, &reset);
@@ -288,6 +325,7 @@ on_done(struct job *job)
 	struct wsconn *conn = task->conn;
 
 	answer_job(task);
+	conn->writing -= job->cost;
 	free_task(task);
 	wsconn_job_done(conn);
 }
@@ -352,11 +390,15 @@ submit(struct task *task)
 	job->arg = task;
 	mute_messages(task);
 	conn->jobs++;
-	if (writer_submit(conn->server->writer, job))
+	if (writer_submit(conn->server->writer, job)) {
+		conn->writing += job->cost;
 		return true;
+	}
 	conn->jobs--;
 	for (size_t i = 0; job->mutes != NULL && i < job->n; i++)
-		mute_tell(job->mutes[i], -1);
+		mute_cancel(&conn->client.mutes, job->mutes[i]);
+	free(job->mutes);
+	job->mutes = NULL;
 	return false;
 }
 
@@ -413,6 +455,7 @@ wsop_handle(struct wsconn *conn, const char *text, size_t len)
 		    (long long)conn->server->config.max_body);
 		return;
 	}
+	wsread_add_work(OP_WORK);
 	root = publish_parse(text, len, error, sizeof(error));
 	if (!json_is_object(root)) {
 		fail(conn, NULL, 400, "a message must be a JSON object%s%s",

@@ -26,6 +26,7 @@
 #define INFLATER_BYTES   45000     /* about what one takes */
 #define ECHO_DEFLATE_MAX 131072    /* bytes; deflating more would take long */
 #define TURN_WORK        (1 << 20) /* about in bytes */
+#define WRITING_HIGH     (1 << 20) /* bytes of publishes with the writer */
 
 /* Bytes of unfinished messages. */
 static size_t incoming;
@@ -62,12 +63,25 @@ wsread_drop(struct wsconn *conn)
 	count_incoming(conn);
 }
 
+/* Whether there is room for its answers, and for what it publishes. */
+static bool
+may_be_read(const struct wsconn *conn)
+{
+	return conn->sink.queued <= QUEUE_HIGH && conn->writing <= WRITING_HIGH;
+}
+
+void
+wsread_add_work(size_t n)
+{
+	work += n;
+}
+
 /* Once there is room for its answers. */
 void
 wsread_later(struct wsconn *conn)
 {
 	if (conn->state != WS_OPEN || !conn->paused || conn->busy ||
-	    conn->sink.queued > QUEUE_HIGH)
+	    !may_be_read(conn))
 		return;
 	conn->busy = true;
 	TAILQ_INSERT_TAIL(&busy, conn, busy_link);
@@ -96,6 +110,8 @@ on_message(struct wsconn *conn)
 		    "operations are text, not binary");
 	else
 		wsop_handle(conn, text, len);
+	if (conn->state == WS_OPEN)
+		ws_forget(&conn->in);
 }
 
 static void
@@ -148,7 +164,8 @@ check_incoming(struct wsconn *conn)
 	const struct config *config = &conn->server->config;
 
 	count_incoming(conn);
-	if (conn->in.opcode == 0 && conn->in.wslay == NULL) {
+	/* The time in which we do not read is not the peer's. */
+	if (conn->paused || (conn->in.opcode == 0 && conn->in.wslay == NULL)) {
 		conn->message_ms = 0;
 	} else if (conn->message_ms == 0) {
 		conn->message_ms = clock_mono_ms();
@@ -164,8 +181,8 @@ check_incoming(struct wsconn *conn)
 static bool
 read_all(struct wsconn *conn)
 {
-	while (conn->state == WS_OPEN && conn->sink.queued <= QUEUE_HIGH &&
-	       work < TURN_WORK) {
+	while (
+	    conn->state == WS_OPEN && may_be_read(conn) && work < TURN_WORK) {
 		enum ws_event event = ws_read(&conn->in);
 
 		if (event == WS_EV_MORE)

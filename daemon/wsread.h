@@ -23,6 +23,9 @@ void wsread_later(struct wsconn *conn);
  */
 bool wsread_put_off(struct wsconn *conn);
 
+/* Work of this turn that its bytes do not show, about in bytes. */
+void wsread_add_work(size_t n);
+
 /* Forgets what was put off and the message that was on its way in. */
 void wsread_drop(struct wsconn *conn);
 

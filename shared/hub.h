@@ -137,8 +137,9 @@ void hub_stop(struct hub *hub);
 
 /*
  * Reads what is new and hands it out.  Called by the watch, and by those who
- * must know the newest state now.  Returns DB_OK, or why the database can't be
- * read at present; it is tried again by itself.
+ * must know the newest state now.  A client that can't be reached any more may
+ * be given up by it, the caller's too.  Returns DB_OK, or why the database
+ * can't be read at present; it is tried again by itself.
  */
 enum db_status hub_refresh(struct hub *hub);
 

@@ -47,6 +47,14 @@ mute_settle(struct mute *mute)
 	free_if_done(mute);
 }
 
+void
+mute_cancel(struct mutes *mutes, struct mute *mute)
+{
+	if (mute->listed)
+		STAILQ_REMOVE(mutes, mute, mute, link);
+	free(mute);
+}
+
 static void
 drop_first(struct mutes *mutes)
 {

@@ -17,7 +17,7 @@
 #include "shared/publish.h"
 #include "shared/str.h"
 
-#define VALUES_MAX 500000    /* in one text */
+#define VALUES_MAX 200000    /* in one text */
 #define TTL_MAX_S  315360000 /* ten years */
 
 static int refuse(struct publish *p, int status, const char *fmt, ...)

@@ -44,7 +44,7 @@ int publish_add_json(struct publish *p, const struct config *config,
 
 /*
  * Parses JSON text; duplicate members are refused, and so is what would take
- * very much more memory than its text (half a million values).  Returns NULL
+ * very much more memory than its text (200,000 values).  Returns NULL
  * with a phrase in `error`.
  */
 json_t *publish_parse(const char *text, size_t len, char *error, size_t size);

@@ -32,10 +32,12 @@
 #include "shared/watch.h"
 #include "shared/writer.h"
 
-#define WAITING_MAX     10000     /* jobs */
-#define GROUP_MAX       1000      /* jobs in one transaction */
-#define GROUP_BYTES     (8 << 20) /* of data in one transaction */
-#define CGI_PRUNE_STEPS 20        /* after a publish by CGI */
+#define WAITING_MAX     10000      /* jobs */
+#define WAITING_BYTES   (64 << 20) /* that they take, about */
+#define MESSAGE_BYTES   512        /* that a message takes besides its data */
+#define GROUP_MAX       1000       /* jobs in one transaction */
+#define GROUP_BYTES     (8 << 20)  /* of data in one transaction */
+#define CGI_PRUNE_STEPS 20         /* after a publish by CGI */
 
 /* A list of jobs, in order. */
 struct jobs {
@@ -64,6 +66,7 @@ struct writer {
 	pthread_cond_t wake;         /* something came, or stop */
 	struct jobs waiting;         /* to be done */
 	struct jobs finished;        /* for the loop */
+	size_t bytes;                /* of all jobs that are not done */
 	struct config next;          /* settings to go over to */
 	struct retired *retired;     /* not to be used then, NULL = none */
 	bool stop;                   /* finish and end */
@@ -408,8 +411,10 @@ on_async(struct ev_loop *loop, ev_async *async, int revents)
 	(void)revents;
 	jobs_init(&finished);
 	pthread_mutex_lock(&w->lock);
-	while ((job = jobs_take(&w->finished)) != NULL)
+	while ((job = jobs_take(&w->finished)) != NULL) {
+		w->bytes -= job->cost;
 		jobs_add(&finished, job);
+	}
 	pthread_mutex_unlock(&w->lock);
 	while ((job = jobs_take(&finished)) != NULL)
 		job->done(job);
@@ -522,9 +527,13 @@ writer_submit(struct writer *w, struct job *job)
 				break;
 		return true;
 	}
+	job->cost = job_bytes(job) + (job->n + 1) * MESSAGE_BYTES;
 	pthread_mutex_lock(&w->lock);
-	taken = w->waiting.n < WAITING_MAX;
+	/* One that is large by itself is taken where nothing else waits. */
+	taken = w->waiting.n < WAITING_MAX &&
+		(w->bytes == 0 || w->bytes + job->cost <= WAITING_BYTES);
 	if (taken) {
+		w->bytes += job->cost;
 		jobs_add(&w->waiting, job);
 		pthread_cond_signal(&w->wake);
 	}

@@ -27,6 +27,7 @@ struct outcome {
  */
 struct job {
 	struct job *next;         /* the writer's */
+	size_t cost;              /* bytes of memory, about */
 	struct message *messages; /* what to publish */
 	struct outcome *outcomes; /* as many */
 	struct mute **mutes;      /* as many, or NULL; told before the commit */
@@ -60,8 +61,8 @@ void writer_reload(struct writer *writer, const struct config *config,
 void writer_stop(struct writer *writer);
 
 /*
- * Hands a job over.  Returns false, and nothing is kept, if too much waits
- * already.
+ * Hands a job over and sets job->cost.  Returns false, and nothing is kept, if
+ * too much waits already: jobs, or bytes of them.
  */
 bool writer_submit(struct writer *writer, struct job *job);
 

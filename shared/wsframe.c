@@ -371,9 +371,8 @@ end_frame(struct ws_in *in, const struct wslay_frame_iocb *iocb)
 	return iocb->fin ? end_message(in) : WS_EV_MORE;
 }
 
-/* Forgets a message that was handed out. */
-static void
-next_message(struct ws_in *in)
+void
+ws_forget(struct ws_in *in)
 {
 	if (!in->delivered)
 		return;
@@ -404,7 +403,7 @@ ws_read(struct ws_in *in)
 	enum ws_event event = WS_EV_MORE;
 	ssize_t n;
 
-	next_message(in);
+	ws_forget(in);
 	if (in->wslay == NULL && in->feed_len == 0)
 		return WS_EV_MORE;
 	if (in->wslay == NULL &&

@@ -84,6 +84,11 @@ struct ws_in {
 void ws_feed(struct ws_in *in, const void *bytes, size_t len);
 enum ws_event ws_read(struct ws_in *in);
 
+/*
+ * Forgets the message that was handed out; ws_read does so by itself, later.
+ */
+void ws_forget(struct ws_in *in);
+
 /* Frees what is held. */
 void ws_in_free(struct ws_in *in);
 

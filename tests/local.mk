@@ -201,6 +201,7 @@ dist_check_SCRIPTS += \
 	%D%/vanished-clients-are-noticed.t \
 	%D%/wal-removed-behind-a-restore-is-noticed.t \
 	%D%/websocket-carries-data-or-json-frames.t \
+	%D%/websocket-clients-that-leave-or-flood-harm-nobody.t \
 	%D%/websocket-deflate-passes-every-case-directly.t \
 	%D%/websocket-deflate-passes-every-case-through-httpd.t \
 	%D%/websocket-deflate-passes-every-case-through-wstunnel.t \
