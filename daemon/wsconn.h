@@ -30,21 +30,22 @@ enum ws_state {
 
 /* One connection. */
 struct wsconn {
-	struct sink sink;              /* first: a sink's owner is found so */
-	struct client client;          /* attached while it subscribes */
-	struct server *server;         /* whose it is */
-	struct handshake *hs;          /* WS_HANDSHAKE, else NULL */
-	struct req *req;               /* kept for access checks, or NULL */
-	struct ws_in in;               /* reader of frames */
-	struct str rest;               /* read, but not fed to it yet */
-	size_t rest_at;                /* bytes of `rest` that are done */
-	size_t counted;                /* bytes of it among `incoming` */
-	ev_timer timer;                /* handshake, ping, closing */
-	int64_t heard_ms;              /* monotonic, of the last byte from it */
-	int64_t message_ms;            /* of an unfinished message, 0 = none */
-	unsigned jobs;                 /* with the writer */
-	size_t writing;                /* bytes of them, about */
-	LIST_ENTRY(wsconn) link;       /* all */
+	struct sink sink;        /* first: a sink's owner is found so */
+	struct client client;    /* attached while it subscribes */
+	struct server *server;   /* whose it is */
+	struct handshake *hs;    /* WS_HANDSHAKE, else NULL */
+	struct req *req;         /* kept for access checks, or NULL */
+	struct ws_in in;         /* reader of frames */
+	struct str rest;         /* read, but not fed to it yet */
+	size_t rest_at;          /* bytes of `rest` that are done */
+	size_t counted;          /* bytes of it among `incoming` */
+	ev_timer timer;          /* handshake, ping, closing */
+	int64_t heard_ms;        /* monotonic, of the last byte from it */
+	int64_t unread_ms;       /* monotonic, since we do not read, or 0 */
+	int64_t message_ms;      /* of an unfinished message, 0 = none */
+	unsigned jobs;           /* with the writer */
+	size_t writing;          /* bytes of them, about */
+	LIST_ENTRY(wsconn) link; /* all */
 	TAILQ_ENTRY(wsconn) busy_link; /* of those with a turn to come */
 	uint8_t state;                 /* enum ws_state */
 	uint8_t window_bits;           /* of its permessage-deflate, 0 = none */

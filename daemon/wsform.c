@@ -18,6 +18,8 @@
 #include "shared/wsdeflate.h"
 #include "shared/wsframe.h"
 
+#define DEFLATE_MAX 131072 /* bytes; more would hold up the loop */
+
 static const struct config *settings; /* borrowed */
 
 void
@@ -43,7 +45,8 @@ wsform_frame(enum ws_opcode opcode, const char *bytes, size_t len,
 	struct str deflated = { 0 };
 	struct chunk *frame;
 
-	if (window_bits == 0 || (int64_t)len < settings->ws_deflate_min ||
+	if (window_bits == 0 || len > DEFLATE_MAX ||
+	    (int64_t)len < settings->ws_deflate_min ||
 	    !ws_deflate_message(bytes, len, window_bits,
 		(int)settings->ws_deflate_level, &deflated))
 		frame = ws_frame(opcode, bytes, len);

@@ -395,8 +395,8 @@ submit(struct task *task)
 		return true;
 	}
 	conn->jobs--;
-	for (size_t i = 0; job->mutes != NULL && i < job->n; i++)
-		mute_cancel(&conn->client.mutes, job->mutes[i]);
+	if (job->mutes != NULL)
+		mutes_cut(&conn->client.mutes, job->mutes[0]);
 	free(job->mutes);
 	job->mutes = NULL;
 	return false;

@@ -21,12 +21,11 @@
 #include "shared/server.h"
 #include "shared/turns.h"
 
-#define QUEUE_HIGH       (1 << 18) /* bytes of answers; above, no more is read */
-#define SMALL_MESSAGE    16384     /* bytes; never refused for want of room */
-#define INFLATER_BYTES   45000     /* about what one takes */
-#define ECHO_DEFLATE_MAX 131072    /* bytes; deflating more would take long */
-#define TURN_WORK        (1 << 20) /* about in bytes */
-#define WRITING_HIGH     (1 << 20) /* bytes of publishes with the writer */
+#define QUEUE_HIGH     (1 << 18) /* bytes of answers; above, no more is read */
+#define SMALL_MESSAGE  16384     /* bytes; never refused for want of room */
+#define INFLATER_BYTES 45000     /* about what one takes */
+#define TURN_WORK      (1 << 20) /* about in bytes */
+#define WRITING_HIGH   (1 << 20) /* bytes of publishes with the writer */
 
 /* Bytes of unfinished messages. */
 static size_t incoming;
@@ -56,6 +55,7 @@ wsread_drop(struct wsconn *conn)
 	ws_in_free(&conn->in);
 	str_free(&conn->rest);
 	conn->rest_at = 0;
+	conn->message_ms = conn->unread_ms = 0;
 	conn->paused = conn->unread = conn->sink.tell_drained = false;
 	if (conn->busy)
 		TAILQ_REMOVE(&busy, conn, busy_link);
@@ -99,9 +99,8 @@ on_message(struct wsconn *conn)
 	work += len;
 	conn->message_ms = 0;
 	if (conn->is_echo)
-		wsconn_send(conn,
-		    wsform_frame((enum ws_opcode)in->opcode, text, len,
-			len <= ECHO_DEFLATE_MAX ? conn->window_bits : 0));
+		wsconn_send(conn, wsform_frame((enum ws_opcode)in->opcode, text,
+				      len, conn->window_bits));
 	else if (!conn->is_json)
 		wsconn_fail(conn, WS_CODE_UNSUPPORTED,
 		    "sending needs the subprotocol tidings.json");
@@ -124,6 +123,8 @@ on_event(struct wsconn *conn, enum ws_event event)
 		on_message(conn);
 		break;
 	case WS_EV_PING:
+		if (in->opcode == 0)
+			conn->message_ms = 0;
 		wsconn_send(conn,
 		    ws_frame(WS_PONG, in->control.len > 0 ? in->control.p : "",
 			in->control.len));
@@ -164,15 +165,16 @@ check_incoming(struct wsconn *conn)
 	const struct config *config = &conn->server->config;
 
 	count_incoming(conn);
-	/* The time in which we do not read is not the peer's. */
-	if (conn->paused || (conn->in.opcode == 0 && conn->in.wslay == NULL)) {
+	if (conn->in.opcode == 0 && conn->in.wslay == NULL) {
 		conn->message_ms = 0;
 	} else if (conn->message_ms == 0) {
 		conn->message_ms = clock_mono_ms();
 		wsconn_set_timer(conn);
 	}
+	if (!may_be_read(conn))
+		conn->unread_ms = clock_mono_ms();
 	if (incoming > (size_t)config->ws_max_incoming &&
-	    conn->in.message.cap > SMALL_MESSAGE)
+	    conn->in.message.len > SMALL_MESSAGE)
 		wsconn_fail(conn, WS_CODE_AGAIN,
 		    "too many large messages are on their way in");
 }
@@ -199,6 +201,10 @@ wsread_bytes(struct wsconn *conn, const void *bytes, size_t len)
 {
 	bool all;
 
+	/* The time in which we would not read is not the peer's. */
+	if (conn->unread_ms != 0 && conn->message_ms != 0)
+		conn->message_ms += clock_mono_ms() - conn->unread_ms;
+	conn->unread_ms = 0;
 	work += len;
 	ws_feed(&conn->in, bytes, len);
 	all = read_all(conn);

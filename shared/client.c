@@ -196,6 +196,8 @@ tell_cursor(struct client *client)
 			 client->hub->epoch, client->pos));
 }
 
+static void schedule(struct client *client);
+
 void
 client_feed(struct client *client)
 {
@@ -216,6 +218,7 @@ client_feed(struct client *client)
 	}
 	if (hub->db.handle == NULL) {
 		hub_mark_dirty(hub, client);
+		schedule(client);
 		return; /* its timer comes back to it */
 	}
 	want = subs_wants(&client->subs,
@@ -230,6 +233,8 @@ client_feed(struct client *client)
 		client->full = true;
 	} else if (status == DB_OK) {
 		hub_mark_behind(hub, client);
+	} else {
+		schedule(client); /* the same */
 	}
 	hub_mark_dirty(hub, client);
 }

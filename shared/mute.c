@@ -48,11 +48,21 @@ mute_settle(struct mute *mute)
 }
 
 void
-mute_cancel(struct mutes *mutes, struct mute *mute)
+mutes_cut(struct mutes *mutes, struct mute *first)
 {
-	if (mute->listed)
-		STAILQ_REMOVE(mutes, mute, mute, link);
-	free(mute);
+	struct mutes kept = STAILQ_HEAD_INITIALIZER(kept);
+	struct mute *mute;
+	bool cut = false;
+
+	while ((mute = STAILQ_FIRST(mutes)) != NULL) {
+		STAILQ_REMOVE_HEAD(mutes, link);
+		cut = cut || mute == first;
+		if (cut)
+			free(mute);
+		else
+			STAILQ_INSERT_TAIL(&kept, mute, link);
+	}
+	STAILQ_CONCAT(mutes, &kept);
 }
 
 static void

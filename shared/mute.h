@@ -30,8 +30,8 @@ void mute_tell(struct mute *mute, int64_t id);
 /* The job is done. */
 void mute_settle(struct mute *mute);
 
-/* There is no job after all: takes it out of the list and frees it. */
-void mute_cancel(struct mutes *mutes, struct mute *mute);
+/* There is no job after all: `first` and all behind it are freed. */
+void mutes_cut(struct mutes *mutes, struct mute *first);
 
 /* Forgets those that have been passed, up to this id. */
 void mutes_pass(struct mutes *mutes, int64_t upto);

@@ -513,6 +513,33 @@ test_muted(void)
 	stop_hub();
 }
 
+/*
+ * One that has nothing to beat for, as on a WebSocket, and is to be fed in the
+ * moment in which the database fails.
+ */
+static void
+test_failed_feed(void)
+{
+	static const struct want a[] = { W("a", false) },
+				 b[] = { W("b", false) };
+	struct transport quiet = stream;
+	struct held held;
+
+	quiet.beat = NULL;
+	start_hub_checking("failed.db", 50);
+	insert("b", "old");
+	hold(&held, &quiet, a, 1, "latest", 600000000, 1 << 20);
+	run_for(50);
+	client_subscribe(&held.client, b, 1, 0);
+	db_give_up(&hub.db, DB_FAILED);
+	run_for(20);
+	insert("b", "new");
+	ok(wait_for(&held, "new", 10000),
+	    "who is behind when the database fails is fed when it is back");
+	release(&held);
+	stop_hub();
+}
+
 int
 main(void)
 {
@@ -529,6 +556,7 @@ main(void)
 	test_subscribe_while_fed();
 	test_subscribe_random();
 	test_muted();
+	test_failed_feed();
 	test_random();
 	return done();
 }

@@ -110,6 +110,29 @@ test_clear(void)
 	mutes_clear(&mutes);
 }
 
+/* A job that is refused takes its own along, and those alone. */
+static void
+test_cut(void)
+{
+	struct mute *a = mute_new(&mutes), *b, *c;
+
+	b = mute_new(&mutes);
+	mute_new(&mutes);
+	mutes_cut(&mutes, b);
+	is_int(listed(), 1, "what stood before is left");
+	c = mute_new(&mutes);
+	mute_tell(a, 70);
+	mute_tell(c, 71);
+	ok(mutes_have(&mutes, 70) && mutes_have(&mutes, 71),
+	    "and more may follow");
+	mute_settle(a);
+	mute_settle(c);
+	mutes_clear(&mutes);
+	b = mute_new(&mutes);
+	mutes_cut(&mutes, b);
+	is_int(listed(), 0, "the only one");
+}
+
 static void *
 tell_all(void *arg)
 {
@@ -150,6 +173,7 @@ main(void)
 	test_settled_late();
 	test_never();
 	test_clear();
+	test_cut();
 	test_thread();
 	return done();
 }

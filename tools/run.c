@@ -65,7 +65,9 @@ static volatile sig_atomic_t stop_signal;
 static void
 on_signal(int sig)
 {
-	stop_signal = sig;
+	/* A stop is not forgotten over a reload that comes with it. */
+	if (stop_signal == 0 || stop_signal == SIGHUP)
+		stop_signal = sig;
 }
 
 static void
