@@ -9,4 +9,19 @@ dist_htdocs_DATA = \
 	%D%/icon.svg \
 	%D%/index.html \
 	%D%/monitor.html \
-	%D%/style.css
+	%D%/style.css \
+	%D%/tidings.d.ts \
+	%D%/tidings.js \
+	%D%/tidings.mjs
+
+# What tools/build-js makes tidings.js of.
+EXTRA_DIST += \
+	%D%/src/base.js \
+	%D%/src/element.js \
+	%D%/src/eventsource.js \
+	%D%/src/feed.js \
+	%D%/src/http.js \
+	%D%/src/line.js \
+	%D%/src/tabs.js \
+	%D%/src/transports.js \
+	tools/build-js

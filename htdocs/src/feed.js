@@ -1,0 +1,636 @@
+/* SPDX-License-Identifier: MIT */
+// ---- the feed
+
+var DEFAULTS = {
+	transports: LADDER,
+	share: true,
+	interval: 5000,
+	wait: 25000,
+	timeout: 5000,
+	silence: 40000,
+	retry: 1000,
+	maxRetry: 30000,
+	upgrade: 15000
+};
+var OURS = { message: 1, open: 1, status: 1, reset: 1, close: 1 };
+var HELD_MAX = 5000;	// messages kept while what came before is fetched
+var ASK = 10000;	// ms of silence, then the leading tab is asked
+var ANSWER = 4000;	// ms to answer in
+
+function absolute(url) {
+	var link;
+
+	if (doc && doc.createElement) {
+		link = doc.createElement('a');
+		link.href = url;
+		url = link.href;
+	} else if (global.URL && global.location) {
+		url = new global.URL(url, global.location.href).href;
+	}
+	return url.replace(/\/$/, '');
+}
+
+function pageCursor() {
+	var meta = doc && doc.querySelector &&
+		doc.querySelector('meta[name="tidings-cursor"]');
+
+	return meta && meta.getAttribute('content');
+}
+
+function keysOf(names, kind) {
+	return list(names).map(function (name) {
+		return kind + name;
+	});
+}
+
+// Listeners by type.  One that throws does not keep others from hearing.
+function Emitter(that) {
+	var by = Object.create(null);
+
+	that.on = function (type, listener) {
+		(by[type] = by[type] || []).push(listener);
+		return that;
+	};
+	that.off = function (type, listener) {
+		by[type] = list(by[type]).filter(function (one) {
+			return listener && one !== listener;
+		});
+		return that;
+	};
+	return function (type, detail) {
+		list(by[type]).forEach(function (listener) {
+			try {
+				if (listener.handleEvent)
+					listener.handleEvent(detail);
+				else
+					listener.call(that, detail);
+			} catch (error) {
+				setTimeout(function () {
+					throw error;
+				}, 0);
+			}
+		});
+	};
+}
+
+// Channels that were subscribed to together are a group: `floor` is up to
+// where it was told; while it is not ready, what comes is held.
+function Tidings(base, options) {
+	var feed = this;
+	var emit = Emitter(feed);
+	var url = absolute(base);
+	var me = unique();
+	var o = {};
+	var groups = [], joins = 0;
+	var line = null;		// if this tab leads
+	var others = {};		// then: keys of other feeds, by name
+	var sent = '';			// and the id that was told last
+	var bus = null, election = null, ticker;
+	var theirs, seen, heard, asked;	// if it does not
+	var over = false, name;
+
+	Object.keys(DEFAULTS).forEach(function (key) {
+		o[key] = DEFAULTS[key];
+	});
+	Object.keys(options || {}).forEach(function (key) {
+		if (options[key] !== undefined)
+			o[key] = options[key];
+	});
+	o.ownRetry = options && options.retry;
+	o.credentials = o.withCredentials;
+	name = ['tidings', url, o.transports, !!o.credentials].join(' ');
+	feed.lastEventId = '';
+	feed.status = status('connecting', null, 0, false);
+
+	function status(state, transport, delay, leader) {
+		return { state: state, transport: transport, delay: delay,
+			leader: leader };
+	}
+
+	function show(now) {
+		var before = feed.status;
+
+		if (over)
+			return;
+		feed.status = now;
+		if (JSON.stringify(now) !== JSON.stringify(before))
+			emit('status', now);
+		if (now.state === 'open' && before.state !== 'open')
+			emit('open', now);
+	}
+
+	function allKeys() {
+		var all = {};
+
+		groups.map(function (group) {
+			return group.keys;
+		}).concat(Object.keys(others).map(function (id) {
+			return others[id];
+		})).forEach(function (keys) {
+			keys.forEach(function (key) {
+				all[key] = 1;
+			});
+		});
+		return Object.keys(all);
+	}
+
+	function areReady() {
+		return groups.every(function (group) {
+			return group.ready;
+		});
+	}
+
+	function covers(keys, channel) {
+		return keys.some(function (key) {
+			return key === 'c' + channel || key.charAt(0) === 'p' &&
+				channel.indexOf(key.slice(1)) === 0;
+		});
+	}
+
+	// ---- messages
+
+	function tell(m) {
+		emit('message', m);
+		if (m.event && !OURS[m.event])
+			emit(m.event, m);
+	}
+
+	// Each message once, whichever group it is for.
+	function deliver(m) {
+		var told = false, waits = null;
+
+		groups.forEach(function (group) {
+			if (!group.ready) {
+				if (covers(group.keys, m.channel))
+					waits = group;
+			} else if (isNew(m.id, group.floor)) {
+				group.floor = feed.lastEventId = m.id;
+				told = told || covers(group.keys, m.channel);
+			}
+		});
+		if (told)
+			tell(m);
+		else if (waits && waits.held.push(m) > HELD_MAX) {
+			waits.held = [];
+			waits.upto = m.id;
+		}
+	}
+
+	// Ready groups that were told the same are one.
+	function merge() {
+		groups = groups.filter(function (group, i) {
+			return !groups.slice(0, i).some(function (one) {
+				if (!one.ready || !group.ready ||
+					one.floor !== group.floor)
+					return false;
+				one.keys = one.keys.concat(group.keys);
+				return true;
+			});
+		});
+	}
+
+	// The line covers a group from `upto` on: fetch what comes before.
+	function catchUp(group) {
+		if (order(group.since, group.upto) >= 0)
+			return ready(group);
+		group.busy = true;
+		http(url + '/poll' + query(group.keys,
+			{ since: group.since || 'latest' }),
+		{ timeout: 2 * o.timeout, credentials: o.credentials },
+		function (status, text) {
+			var answer = status === 200 && parse(text);
+
+			group.busy = false;
+			if (over || groups.indexOf(group) < 0)
+				return;
+			if (!answer)
+				return setTimeout(function () {
+					if (!group.busy && !group.ready)
+						catchUp(group);
+				}, o.retry / 2 + random(o.retry));
+			if (answer.reset)
+				emit('reset', { cursor: answer.cursor });
+			group.since = answer.cursor;
+			answer.messages.forEach(tell);
+			if (order(group.upto, group.since) > 0)
+				catchUp(group);
+			else
+				ready(group);
+		});
+	}
+
+	function ready(group) {
+		var held = group.held;
+
+		group.held = [];
+		group.ready = true;
+		group.floor = group.since;
+		feed.lastEventId = feed.lastEventId || group.floor;
+		held.forEach(function (m) {
+			if (isNew(m.id, group.floor)) {
+				group.floor = m.id;
+				tell(m);
+			}
+		});
+		if (areReady()) {
+			merge();
+			feed.lastEventId = groups[0].floor;
+			if (theirs)
+				show(theirs);
+		}
+	}
+
+	// ---- joining
+
+	// The line covers what was there at the n-th join.
+	function live(n, cursor) {
+		groups.forEach(function (group) {
+			if (group.ready || group.join > n)
+				return;
+			group.upto = cursor;
+			if (!group.busy)
+				catchUp(group);
+		});
+	}
+
+	function join() {
+		var n = ++joins;
+
+		groups.forEach(function (group) {
+			group.join = group.ready ? 0 : group.join || n;
+		});
+		if (line) {
+			line.cover(allKeys(), function (cursor) {
+				live(n, cursor);
+			});
+		} else if (bus) {
+			asked = asked || now();
+			bus.post({ t: 'join', from: me, n: n, keys: allKeys() });
+		}
+	}
+
+	// Somebody else leads now, or something was missed.
+	function rejoin() {
+		var lost = groups.filter(function (group) {
+			return group.ready;
+		});
+
+		lost.forEach(function (group) {
+			group.ready = false;
+			group.since = group.floor;
+		});
+		groups.forEach(function (group) {
+			group.join = 0;
+		});
+		join();
+	}
+
+	// ---- leading
+
+	function lead() {
+		var begun = groups.filter(function (group) {
+			return group.ready;
+		});
+		var since;
+
+		others = {};
+		asked = 0;
+		theirs = null;
+		if (begun.length) {
+			since = begun.reduce(function (low, group) {
+				return order(group.floor, low) < 0 ? group.floor : low;
+			}, begun[0].floor);
+		} else if (groups[0]) {
+			since = groups[0].since;
+			groups[0].ready = true;
+			groups[0].floor = '';
+		}
+		sent = since;
+		line = new Line(url, o, since || 'latest', allKeys(), {
+			message: function (m) {
+				if (bus)
+					bus.post({ t: 'msg', m: m, after: sent });
+				sent = m.id;
+				deliver(m);
+			},
+			reset: function (cursor) {
+				if (bus)
+					bus.post({ t: 'reset', cursor: cursor });
+				reset(cursor, line.at);
+			},
+			status: function (state, transport, delay) {
+				if (state === 'open')
+					begin(line.at);
+				show(status(state, transport, delay, true));
+				if (bus)
+					bus.post({ t: 'status', status: feed.status });
+			},
+			stop: function (code) {
+				if (bus)
+					bus.post({ t: 'stop', code: code });
+				finish('refused', code);
+			}
+		});
+		if (bus)
+			bus.post({ t: 'lead' });
+		join();
+	}
+
+	function begin(cursor) {
+		groups.forEach(function (group) {
+			if (group.ready && !group.floor)
+				group.floor = feed.lastEventId = cursor;
+		});
+	}
+
+	function reset(cursor, floor) {
+		groups.forEach(function (group) {
+			if (group.ready)
+				group.floor = floor;
+		});
+		emit('reset', { cursor: cursor });
+	}
+
+	function follow() {
+		line.stop();
+		line = null;
+		heard = now();
+		show(status('connecting', null, 0, false));
+		rejoin();
+	}
+
+	// What other feeds say.
+	function hear(d) {
+		if (over || d.to && d.to !== me)
+			return;
+		if (line)
+			return hearFollower(d);
+		if (/^(join|leave|ask|bye)$/.test(d.t)) {
+			if (d.t === 'bye')
+				election.bye();
+			return;
+		}
+		heard = now();
+		asked = 0;
+		if (d.t === 'lead') {
+			rejoin();
+		} else if (d.t === 'live') {
+			seen = d.sent;
+			theirs = d.status;
+			live(d.n, d.cursor);
+			if (areReady())
+				show(theirs);
+		} else if (d.t === 'status') {
+			theirs = d.status;
+			theirs.leader = false;
+			if (areReady())
+				show(theirs);
+		} else if (d.t === 'stop') {
+			finish('refused', d.code);
+		} else if (d.t === 'reset') {
+			reset(d.cursor, '');
+		} else if (d.t === 'beat') {
+			if (d.sent !== seen)
+				rejoin();
+		} else {
+			// A message, if the one before it was heard.
+			if (d.after !== seen)
+				return rejoin();
+			seen = d.m.id;
+			deliver(d.m);
+		}
+	}
+
+	function hearFollower(d) {
+		if (d.t === 'join') {
+			others[d.from] = d.keys;
+			line.cover(d.keys, function (cursor) {
+				var copy = status(feed.status.state,
+					feed.status.transport, feed.status.delay, false);
+
+				if (line && bus)
+					bus.post({ t: 'live', to: d.from, n: d.n,
+						cursor: cursor, sent: sent, status: copy });
+			});
+		} else if (d.t === 'leave') {
+			delete others[d.from];
+			line.uncover(allKeys());
+		} else if (d.t === 'ask') {
+			bus.post({ t: 'beat', to: d.from, sent: sent });
+		}
+	}
+
+	function ask() {
+		asked = asked || now();
+		bus.post({ t: 'ask', from: me });
+	}
+
+	function tick() {
+		if (line || !bus)
+			return;
+		if (asked && now() - asked > ANSWER) {
+			asked = 0;
+			heard = now();
+			election.take();
+		} else if (!asked && now() - heard > ASK) {
+			ask();
+		}
+	}
+
+	// ---- life of the page
+
+	function start() {
+		var canShare = o.share && (navigator.locks ||
+			store(name + ' lead') !== null ||
+			store(name + ' lead', '')) &&
+			(global.BroadcastChannel || !tidings[name]);
+
+		heard = now();
+		asked = 0;
+		if (!canShare)
+			return lead();
+		tidings[name] = true;
+		bus = new Bus(name, hear);
+		election = new Election(name, me, lead, follow);
+		ticker = setInterval(tick, 2000);
+		if (!line)
+			join();
+	}
+
+	function shut() {
+		var wasLine = line;
+
+		clearInterval(ticker);
+		line = null;
+		if (wasLine)
+			wasLine.stop();
+		if (bus) {
+			if (election)
+				election.end();
+			bus.post({ t: wasLine ? 'bye' : 'leave', from: me });
+			bus.close();
+			delete tidings[name];
+		}
+		bus = election = null;
+	}
+
+	function finish(reason, code) {
+		if (over)
+			return;
+		shut();
+		page(false);
+		show(status('closed', null, 0, false));
+		over = true;
+		emit('close', { reason: reason, status: code });
+	}
+
+	function wake() {
+		if (doc && doc.hidden)
+			return;
+		if (line)
+			line.check();
+		else if (bus)
+			ask();
+	}
+
+	// The page may come back from the cache as it was: rejoin then.
+	function hide() {
+		shut();
+	}
+
+	function back(event) {
+		if (!event.persisted || bus || line)
+			return;
+		groups.forEach(function (group) {
+			group.busy = false;
+		});
+		start();
+		if (!line)
+			rejoin();
+	}
+
+	function page(on) {
+		var verb = on ? 'addEventListener' : 'removeEventListener';
+
+		if (!global[verb])
+			return;
+		global[verb]('online', wake);
+		global[verb]('offline', wake);
+		global[verb]('pagehide', hide);
+		global[verb]('pageshow', back);
+		if (doc && doc[verb]) {
+			doc[verb]('visibilitychange', wake);
+			doc[verb]('resume', wake);
+		}
+	}
+
+	// ---- for the page
+
+	function add(keys, since) {
+		var had = allKeys();
+
+		keys = keys.filter(function (key) {
+			return since !== undefined || had.indexOf(key) < 0 ||
+				others && !groups.some(function (group) {
+					return group.keys.indexOf(key) >= 0;
+				});
+		});
+		if (keys.length && !over)
+			groups.push({ keys: keys, since: since, floor: '',
+				ready: false, held: [], upto: '', join: 0 });
+		return keys.length;
+	}
+
+	feed.subscribe = function (channels, since) {
+		if (add(keysOf(channels, 'c'), since))
+			join();
+		return feed;
+	};
+
+	feed.unsubscribe = function (channels) {
+		var gone = keysOf(channels, 'c');
+
+		groups.forEach(function (group) {
+			group.keys = group.keys.filter(function (key) {
+				return gone.indexOf(key) < 0;
+			});
+		});
+		groups = groups.filter(function (group) {
+			return group.keys.length;
+		});
+		if (line)
+			line.uncover(allKeys());
+		else if (bus)
+			join();
+		return feed;
+	};
+
+	function publish(m, tries, done) {
+		function again(code, text) {
+			var error = new Error(text || 'not published');
+
+			error.status = code;
+			if (over || tries > 4 || code && code < 429)
+				return done(error);
+			setTimeout(function () {
+				publish(m, tries + 1, done);
+			}, random(o.retry * Math.pow(2, tries)) + 100);
+		}
+
+		var op = { op: 'publish', key: o.key, messages: [m] };
+
+		if (!tries && line && line.ask(op, function (answer) {
+			if (answer.op === 'ok')
+				done(null, answer.id);
+			else
+				again(answer.status, answer.detail);
+		}))
+			return;
+		http(url + '/publish?batch=1', {
+			body: JSON.stringify([m]),
+			key: o.key,
+			timeout: 2 * o.timeout,
+			credentials: o.credentials
+		}, function (code, text) {
+			var answer = parse(text) || {};
+
+			if (code === 201)
+				done(null, answer[0].id);
+			else
+				again(code, answer.detail);
+		});
+	}
+
+	feed.publish = function (channel, data, more, done) {
+		var isText = typeof data === 'string';
+		var m = {
+			channel: channel,
+			data: isText ? data : JSON.stringify(data),
+			event: more && more.event,
+			content_type: more && more.contentType ||
+				(isText ? 'text/plain' : 'application/json'),
+			dedup: more && more.dedup || unique()
+		};
+
+		if (done || !global.Promise)
+			return publish(m, 0, done || function () {});
+		return new Promise(function (resolve, reject) {
+			publish(m, 0, function (error, id) {
+				if (error)
+					reject(error);
+				else
+					resolve(id);
+			});
+		});
+	};
+
+	feed.close = function () {
+		finish('client', 0);
+	};
+
+	if (add(keysOf(o.channels, 'c').concat(keysOf(o.prefixes, 'p')),
+		o.since === undefined ? pageCursor() || 'latest' : o.since))
+		groups[0].since += '';
+	page(true);
+	start();
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+// ---- requests
+
+// Subscriptions are keys: 'c' and a channel, or 'p' and a prefix.
+function query(keys, more) {
+	var parts = keys.map(function (key) {
+		return (key.charAt(0) === 'c' ? 'channel=' : 'prefix=') +
+			encodeURIComponent(key.slice(1));
+	});
+
+	Object.keys(more).forEach(function (name) {
+		if (more[name] !== '')
+			parts.push(name + '=' + encodeURIComponent(more[name]));
+	});
+	return '?' + parts.join('&');
+}
+
+// ms, from seconds or a date (RFC 9110, section 10.2.3).
+function retryAfter(text) {
+	var ms = text ? isNaN(text) ? Date.parse(text) - now() : text * 1000 : 0;
+
+	return ms > 0 ? ms : 0;
+}
+
+// Calls done(status, text, retry after); status 0 is no answer.  Returns
+// what breaks it off.
+function http(url, o, done, progress) {
+	var xhr = new global.XMLHttpRequest();
+
+	xhr.open(o.body === undefined ? 'GET' : 'POST', url);
+	if (o.timeout)
+		xhr.timeout = o.timeout;
+	if (o.credentials)
+		xhr.withCredentials = true;
+	if (o.body !== undefined)
+		xhr.setRequestHeader('Content-Type', 'application/json');
+	if (o.key)
+		xhr.setRequestHeader('Authorization', 'Bearer ' + o.key);
+	xhr.onreadystatechange = function () {
+		if (progress && xhr.readyState > 2 && xhr.status === 200)
+			progress(xhr);
+		if (xhr.readyState === 4)
+			done(xhr.status, xhr.responseText,
+				xhr.status && retryAfter(
+					xhr.getResponseHeader('Retry-After')));
+	};
+	xhr.send(o.body);
+	return function () {
+		xhr.onreadystatechange = null;
+		xhr.abort();
+	};
+}

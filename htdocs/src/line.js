@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+// ---- the line
+
+// Keeps one transport up.  to.message(m), to.reset(cursor),
+// to.status(state, transport, delay), to.stop(status).
+function Line(url, o, since, keys, to) {
+	var line = this;
+	var rungs = o.transports.filter(usable);
+	var memory = 'tidings ' + url + ' ' + rungs;
+	var here = Math.max(0, rungs.indexOf(store(memory)));
+	var run = null, probe = null;	// the one in use; a better one, tried
+	var version = 0;		// of the keys
+	var pending = [];		// called when all keys are covered
+	var fails = 0, strikes = 0, opened = 0, sawStatus = false;
+	var spread = o.retry, hold = o.wait, beat = o.silence / 2;
+	var climb = o.upgrade;
+	var timer, climber, joiner, last = now();
+	var notBefore = 0;		// the server asked to stay away
+	var ticker = setInterval(tick, 1000);
+
+	line.at = since;
+
+	function begin(index, isProbe) {
+		var proof, stop;
+		var me = {
+			url: url,
+			options: o,
+			credentials: o.credentials,
+			keys: keys,
+			version: version,
+			since: line.at,
+			index: index,
+			ready: false,
+			heard: now()
+		};
+
+		me.alive = function () {
+			me.heard = now();
+			me.pinged = 0;
+		};
+		me.retry = function (ms) {
+			if (!o.ownRetry)
+				spread = ms;
+		};
+		me.hold = function (ms) {
+			hold = ms || hold;
+			return hold;
+		};
+		me.cursor = function (id) {
+			if (me.dead)
+				return;
+			if (isNew(id, me.since))
+				me.since = id;
+			if (isNew(id, line.at))
+				line.at = id;
+			if (!me.ready) {
+				me.ready = true;
+				clearTimeout(proof);
+				proved(me);
+			}
+		};
+		me.message = function (m) {
+			var before = line.at;
+
+			if (me.dead)
+				return;
+			me.since = m.id;
+			if (isNew(m.id, before)) {
+				line.at = m.id;
+				to.message(m);
+			}
+		};
+		me.reset = function (cursor, from) {
+			if (me.dead)
+				return;
+			line.at = me.since = from;
+			to.reset(cursor);
+		};
+		// Of a poll, which tells a reset and what follows in one.
+		me.answer = function (answer) {
+			if (answer.reset)
+				me.reset(answer.cursor, '');
+			answer.messages.forEach(me.message);
+			me.cursor(answer.cursor);
+		};
+		me.stop = function () {
+			me.dead = true;
+			clearTimeout(proof);
+			if (stop)
+				stop();
+		};
+		me.end = function (status, after, clean) {
+			if (me.dead)
+				return;
+			me.stop();
+			ended(me, status, after, clean);
+		};
+		if (isProbe) {
+			probe = me;
+		} else {
+			if (run)
+				run.stop();
+			run = me;
+			clearTimeout(timer);
+			timer = 0;
+			to.status('connecting', rungs[index], 0);
+		}
+		proof = setTimeout(function () {
+			me.end(0);
+		}, o.timeout);
+		try {
+			stop = transports[rungs[index]](me);
+		} catch (error) {
+			setTimeout(function () {
+				me.end(0);
+			}, 0);
+		}
+		if (me.dead && stop)
+			stop();
+	}
+
+	function proved(me) {
+		if (me === probe) {
+			probe = null;
+			if (me.version !== version) {
+				me.stop();
+				return climbLater();
+			}
+			if (run)
+				run.stop();
+			run = me;
+			clearTimeout(timer);
+			timer = 0;
+		}
+		here = me.index;
+		fails = 0;
+		sawStatus = false;
+		opened = now();
+		store(memory, rungs[here]);
+		to.status('open', rungs[here], 0);
+		if (me.version === version)
+			pending.splice(0).forEach(function (done) {
+				done(line.at);
+			});
+		else
+			rejoin();
+		climbLater();
+	}
+
+	function ended(me, status, after, clean) {
+		var lived = now() - opened, idle = now() - me.heard;
+
+		if (me === probe) {
+			probe = null;
+			return climbTo(me.index + 1);
+		}
+		run = null;
+		after = after || 0;
+		sawStatus = sawStatus || status > 0;
+		if (REFUSED[status] && (status !== 404 || me.ready ||
+			me.index + 1 >= rungs.length))
+			return refuse(status);
+		if (me.ready) {
+			// An idle line was cut: beat faster from now on.
+			if (me.ping && !clean && idle > 1000)
+				beat = Math.max(1000, Math.min(beat, idle * 0.6));
+			if (here === 0 && lived > 60000)
+				climb = o.upgrade;
+			strikes = clean ? strikes : status === -1 ? strikes + 2 :
+				lived < BRIEF ? strikes + 1 : 0;
+			if (strikes > 2 && me.index + 1 < rungs.length) {
+				strikes = 0;
+				return begin(me.index + 1);
+			}
+			return pause(status >= 429 ? backoff() : random(spread),
+				me.index, after);
+		}
+		if (status >= 429 && (fails < 2 || me.index + 1 >= rungs.length))
+			return pause(backoff(), here, after);
+		if (me.index + 1 < rungs.length)
+			return begin(me.index + 1);
+		if (sawStatus || !/ws|iframe/.test(rungs[me.index]))
+			return pause(backoff(), fails % 2 ? here : 0, after);
+		// Neither a WebSocket nor a frame tells why.
+		run = { stop: http(url + '/poll' + query(keys, { since: line.at }),
+			{ timeout: o.timeout, credentials: o.credentials },
+			function (status, text, after) {
+				run = null;
+				if (REFUSED[status] && status !== 404)
+					refuse(status);
+				else
+					pause(backoff(), fails % 2 ? here : 0, after);
+			}) };
+	}
+
+	// Full jitter: anything from nothing to a bound that doubles.
+	function backoff() {
+		return random(Math.min(o.maxRetry, o.retry * Math.pow(2, fails++)));
+	}
+
+	function pause(ms, index, after) {
+		ms += after;
+		notBefore = now() + after;
+		sawStatus = false;
+		to.status('waiting', rungs[index], ms);
+		timer = setTimeout(function () {
+			begin(index);
+		}, ms);
+	}
+
+	function refuse(status) {
+		line.stop();
+		to.stop(status);
+	}
+
+	// Better transports are tried beside the one in use, the best first.
+	function climbLater() {
+		clearTimeout(climber);
+		if (here > 0)
+			climber = setTimeout(function () {
+				climb = Math.min(climb * 2, CLIMB_MAX);
+				climbTo(0);
+			}, climb);
+	}
+
+	function climbTo(index) {
+		if (run && run.ready && index < here)
+			begin(index, true);
+		else
+			climbLater();
+	}
+
+	// The transport in use has to take up new keys.
+	function rejoin() {
+		clearTimeout(joiner);
+		joiner = setTimeout(function () {
+			if (run && run.version !== version)
+				begin(run.index | 0);
+		}, 20);
+	}
+
+	function tick() {
+		var time = now(), slept = time - last > BRIEF;
+
+		last = time;
+		if (slept)
+			line.check();
+		if (!run || !run.ready)
+			return;
+		if (run.pinged ? time - run.pinged > o.timeout :
+			rungs[run.index].indexOf('poll') < 0 &&
+			time - run.heard > o.silence)
+			return run.end(-1);
+		if (run.ping && !run.pinged && time - run.heard > beat) {
+			run.pinged = time;
+			run.ping();
+		}
+	}
+
+	// Something changed: go on at once, or see whether it still lives.
+	line.check = function () {
+		if (timer) {
+			if (now() >= notBefore)
+				begin(here);
+		} else if (run && run.ready) {
+			if (run.ping) {
+				run.pinged = now();
+				run.ping();
+			} else if (now() - run.heard > o.silence / 2) {
+				begin(here);
+			}
+		}
+	};
+
+	// Calls done(cursor) when the keys are covered from there on.
+	line.cover = function (more, done) {
+		var fresh = more.filter(function (key) {
+			return keys.indexOf(key) < 0;
+		});
+
+		if (!fresh.length) {
+			if (run && run.ready && run.version === version)
+				done(line.at);
+			else
+				pending.push(done);
+		} else {
+			keys = keys.concat(fresh);
+			version++;
+			if (run && run.ready && run.subscribe &&
+				run.version === version - 1) {
+				run.version = version;
+				pending.push(done);
+				run.subscribe(fresh, function (cursor) {
+					var at = pending.indexOf(done);
+
+					if (at >= 0) {
+						pending.splice(at, 1);
+						done(cursor);
+					}
+				});
+			} else {
+				pending.push(done);
+				if (run)
+					rejoin();
+				else if (!timer)
+					begin(here);
+			}
+		}
+	};
+
+	// What is no longer wanted is left out with the next request.
+	line.uncover = function (wanted) {
+		var gone = keys.filter(function (key) {
+			return wanted.indexOf(key) < 0;
+		});
+
+		keys = wanted;
+		if (run && run.ready && run.ask && gone.length)
+			run.ask({
+				op: 'unsubscribe',
+				channels: names(gone, 'c'),
+				prefix: names(gone, 'p')
+			}, function () {});
+	};
+
+	// Returns whether the operation went out.
+	line.ask = function (op, done) {
+		if (!run || !run.ready || !run.ask)
+			return false;
+		run.ask(op, done);
+		return true;
+	};
+
+	line.stop = function () {
+		clearInterval(ticker);
+		[timer, climber, joiner].forEach(clearTimeout);
+		if (run)
+			run.stop();
+		if (probe)
+			probe.stop();
+		run = probe = null;
+	};
+
+	if (keys.length)
+		begin(here);
+}

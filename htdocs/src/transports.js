@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+// ---- transports
+//
+// Each is called with a run, starts at run.since, and returns what stops
+// it.  It tells by run.cursor(id), of which the first call is the proof
+// that it works, run.message(m), run.reset(cursor, from), run.alive() and
+// run.end(status, retry after, clean).
+
+transports.ws = function (run) {
+	var ws = new global.WebSocket(run.url.replace(/^http/, 'ws') + '/ws',
+		'tidings.json');
+	var waiting = {}, refs = 0;
+
+	function subscription(keys) {
+		var op = { op: 'subscribe', channels: [], prefix: [] };
+
+		keys.forEach(function (key) {
+			op[key.charAt(0) === 'c' ? 'channels' : 'prefix'].push(
+				key.slice(1));
+		});
+		return op;
+	}
+
+	run.ask = function (op, done) {
+		op.ref = ++refs;
+		waiting[refs] = done;
+		ws.send(JSON.stringify(op));
+	};
+	run.subscribe = function (keys, done) {
+		run.ask(subscription(keys), function (answer) {
+			if (answer.op === 'ok')
+				done(answer.cursor);
+			else
+				run.end(answer.status);
+		});
+	};
+	run.ping = function () {
+		run.ask({ op: 'ping' }, function () {});
+	};
+	ws.onopen = function () {
+		var op = subscription(run.keys);
+
+		op.since = run.since;
+		run.ask(op, function (answer) {
+			if (answer.op === 'ok')
+				run.cursor(answer.cursor);
+			else
+				run.end(answer.status);
+		});
+	};
+	ws.onmessage = function (event) {
+		var m = parse(event.data), done;
+
+		if (!m)
+			return run.end(0);
+		run.alive();
+		if (!m.op) {
+			run.message(m);
+		} else if (m.op === 'cursor') {
+			run.cursor(m.cursor);
+		} else if (m.op === 'reset') {
+			run.reset(m.cursor, m.cursor);
+		} else if ((done = waiting[m.ref])) {
+			delete waiting[m.ref];
+			done(m);
+		}
+	};
+	ws.onclose = function (event) {
+		run.end(0, 0, event.code === 1001 || event.code === 1012);
+	};
+	return function () {
+		ws.onopen = ws.onmessage = ws.onclose = null;
+		ws.close();
+		Object.keys(waiting).forEach(function (ref) {
+			waiting[ref]({ status: 0 });
+		});
+	};
+};
+
+// By fetch, because EventSource tells neither heartbeats nor statuses, and
+// XMLHttpRequest, which is for older browsers, keeps all it has had and
+// holds pieces back for up to 50 ms.
+transports.sse = function (run) {
+	var url = run.url + '/sse' + query(run.keys,
+		{ since: run.since, format: 'json' });
+	var tail = '', block = {}, had = 0, controller, decoder, reader;
+
+	function line(text) {
+		var colon = text.indexOf(':');
+
+		if (text) {
+			if (colon > 0)
+				block[text.slice(0, colon)] =
+					text.slice(colon + 1).replace(/^ /, '');
+			return;
+		}
+		if (block.retry)
+			run.retry(+block.retry);
+		if (block.event)
+			run.reset(block.id, block.id);
+		else if (block.data)
+			run.message(JSON.parse(block.data));
+		else if (block.id)
+			run.cursor(block.id);
+		block = {};
+	}
+
+	function take(text) {
+		var lines = (tail + text).split(/\r?\n/);
+
+		run.alive();
+		tail = lines.pop();
+		lines.forEach(line);
+	}
+
+	function begin(response) {
+		if (response.status !== 200 || !/event-stream/.test(
+			response.headers.get('Content-Type'))) {
+			controller.abort();
+			return run.end(response.status, retryAfter(
+				response.headers.get('Retry-After')));
+		}
+		decoder = new global.TextDecoder();
+		reader = response.body.getReader();
+		next();
+	}
+
+	function next() {
+		reader.read().then(function (part) {
+			if (part.done)
+				return run.end(200, 0, true);
+			take(decoder.decode(part.value, { stream: true }));
+			next();
+		}).then(null, fail);
+	}
+
+	function fail() {
+		run.end(0);
+	}
+
+	if (!global.ReadableStream || !global.fetch || !global.AbortController)
+		return http(url, run, function (status, text, after) {
+			run.end(status, after, status === 200);
+		}, function (xhr) {
+			var text = xhr.responseText;
+
+			take(text.slice(had));
+			had = text.length;
+			if (had > 1e6)
+				run.end(200, 0, true);
+		});
+	controller = new global.AbortController();
+	global.fetch(url, {
+		signal: controller.signal,
+		cache: 'no-store',
+		credentials: run.credentials ? 'include' : 'same-origin'
+	}).then(begin).then(null, fail);
+	return function () {
+		controller.abort();
+	};
+};
+
+function polling(path) {
+	return function (run) {
+		var isLong = path === 'longpoll';
+		var wait = 0, stop, timer;
+
+		function ask() {
+			var began = now();
+
+			stop = http(run.url + '/' + path + query(run.keys,
+				isLong ? { since: run.since, wait: wait / 1000 } :
+					{ since: run.since }),
+			{
+				timeout: wait + 2 * run.options.timeout,
+				credentials: run.credentials
+			}, function (status, text, after) {
+				var answer = status === 200 && parse(text);
+				var took = now() - began;
+
+				if (answer && answer.cursor) {
+					run.answer(answer);
+					if (run.dead)
+						return;
+					// An answer without reason: do not spin.
+					timer = setTimeout(ask, !isLong ?
+						run.options.interval :
+						answer.messages.length || !wait ||
+						took > 500 ? 0 : 1000);
+					wait = isLong ? run.hold() : 0;
+				} else if (wait && took > 1000 &&
+					(!status || status === 504)) {
+					// Cut for being idle: hold it for less.
+					wait = run.hold(Math.max(500, took * 0.7));
+					ask();
+				} else {
+					run.end(status, after);
+				}
+			});
+		}
+
+		ask();
+		return function () {
+			clearTimeout(timer);
+			stop();
+		};
+	};
+}
+transports.longpoll = polling('longpoll');
+transports.poll = polling('poll');
+
+transports.iframe = function (run) {
+	var frame = doc.createElement('iframe');
+	var name = 'f' + ++frames, size = 0, timer;
+
+	// The frame says where it began, and grows with each heartbeat.
+	function look() {
+		var inside, grown;
+
+		try {
+			inside = frame.contentWindow;
+			grown = inside.document.documentElement.innerHTML.length;
+			if (grown !== size)
+				run.alive();
+			size = grown;
+			if (inside.tidings)
+				run.cursor(inside.tidings.cursor);
+		} catch (error) {
+			// A page of the browser's own: onload will tell.
+		}
+	}
+
+	function begin() {
+		frame.style.display = 'none';
+		frame.title = 'tidings';
+		frame.src = run.url + '/iframe' + query(run.keys,
+			{ since: run.since, callback: 'tidings.' + name });
+		frame.onload = function () {
+			look();
+			run.end(0);
+		};
+		doc.documentElement.appendChild(frame);
+		timer = setInterval(look, 250);
+	}
+
+	tidings[name] = function (m) {
+		look();
+		if (m.reset)
+			run.reset(m.cursor, m.cursor);
+		else
+			run.message(m);
+	};
+	// Within a page that is loading it would keep it loading for ever.
+	if (doc.readyState === 'complete')
+		begin();
+	else
+		timer = setInterval(function () {
+			if (doc.readyState === 'complete') {
+				clearInterval(timer);
+				begin();
+			}
+		}, 50);
+	return function () {
+		clearInterval(timer);
+		frame.onload = null;
+		if (frame.parentNode)
+			frame.parentNode.removeChild(frame);
+		// What is still running inside may call it once more.
+		tidings[name] = function () {};
+	};
+};
+
+function usable(name) {
+	return name === 'ws' ? global.WebSocket :
+		name === 'iframe' ? doc && doc.documentElement :
+		transports[name] && global.XMLHttpRequest;
+}
