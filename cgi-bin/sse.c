@@ -4,6 +4,10 @@
  * comment, `retry:` and the cursor as `id:`, so that a client that has had no
  * message yet resumes as well.  A CR inside data arrives as a line feed: the
  * format has no way to send one.
+ *
+ * With format=json, which is the form's parameter, the data of each event is
+ * the JSON object of the message, on one line: channel, event, time and every
+ * byte of a text arrive, and a page needs no listener for each name.
  */
 #include "config.h"
 
@@ -46,9 +50,14 @@ message(const struct form *form, const struct change *ch, const char *epoch)
 {
 	struct str out = { 0 }, text = { 0 };
 
-	(void)form;
-	change_add_text(&text, ch);
 	str_addf(&out, "id: %s-%lld\n", epoch, (long long)ch->id);
+	if (form->param != NULL) {
+		str_addz(&out, "data: ");
+		change_add_json(&out, ch, epoch);
+		str_addz(&out, "\n\n");
+		return chunk_take(&out);
+	}
+	change_add_text(&text, ch);
 	if (ch->event != NULL) {
 		str_addz(&out, "event: ");
 		str_add_utf8(&out, ch->event, ch->event_len);
@@ -120,13 +129,24 @@ push_head(struct server *server, struct conn *conn, const struct req *req)
 static void
 handle(struct server *server, struct conn *conn, struct req *req)
 {
+	const struct req_arg *format = req_arg(req, "format");
+	const char *param = NULL;
 	struct interest interest;
 
+	if (format != NULL && format->value_len > 0) {
+		if (strcmp(format->value, "json") != 0 ||
+		    format->value_len != strlen("json")) {
+			req_fail(req, 400, 1801,
+			    "format must be json or empty");
+			return;
+		}
+		param = "json";
+	}
 	if (interest_read(req, &interest, false) == -1)
 		return;
 	if (req_is(req, "HEAD"))
 		req_answer(req, 200, "text/event-stream", headers, "", 0);
-	else if (server_hold(server, conn, req, &sse, NULL, &interest,
+	else if (server_hold(server, conn, req, &sse, param, &interest,
 		     server_life(server)) == 0)
 		push_head(server, conn, req);
 	interest_free(&interest);

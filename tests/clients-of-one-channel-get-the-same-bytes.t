@@ -10,29 +10,31 @@ from tidings_test import *
 def main(t):
     need_websockets()
     with Site() as site:
-        for program, mark in (('sse', b'\n\n'), ('iframe', b'-->\n')):
-            path = '/push/%s?channel=a' % program
+        for program, mark, more in (('sse', b'\n\n', ''), ('iframe', b'-->\n', ''),
+                                    ('sse', b'\n\n', '&format=json')):
+            name = program + ' in JSON' * bool(more)
+            path = '/push/%s?channel=a%s' % (program, more)
             start = site.get('/push/poll?channel=a').json['cursor']
             live = [site.stream(path) for _ in range(5)] + [
-                site.stream('/push/%s?prefix=a&channel=b' % program)]
+                site.stream('/push/%s?prefix=a&channel=b%s' % (program, more))]
             for s in live:
                 s.wait(mark)
             for n in range(30):
                 site.publish_sql('a', 'line\n%d \u2028 "<x>"' % n, 'ev' if n % 3 else None)
             site.sql("INSERT INTO changes(channel, data, content_type)"
                      " VALUES ('a', x'00ff', 'image/png')")
-            site.publish_sql('a', 'the end of ' + program)
+            site.publish_sql('a', 'the end of ' + name)
             late = [site.stream(path + '&since=' + start) for _ in range(2)]
             late.append(site.stream(path, {'Last-Event-ID': start}))
             bodies = []
             for s in live + late:
                 s.wait('\n\n' if program == 'sse' else ')</script>\n', 10,
-                       behind='the end of ' + program)
+                       behind='the end of ' + name)
                 bodies.append(s.buf.split(mark, 1)[1])
                 s.close()
-            t.equal(len(set(bodies)), 1, program + ': nine clients, one text')
+            t.equal(len(set(bodies)), 1, name + ': nine clients, one text')
             t.ok(bodies[0].count(b'the end') == 1 and len(bodies[0]) > 1000,
-                 program + ': the whole of it', bodies[0][-200:])
+                 name + ': the whole of it', bodies[0][-200:])
 
         got = []
         with WebSocket(site, '/push/ws?channel=w') as one, \

@@ -190,6 +190,7 @@ dist_check_SCRIPTS += \
 	%D%/sql-publishing-is-part-of-the-writers-transaction.t \
 	%D%/sse-begins-with-comment-retry-and-cursor.t \
 	%D%/sse-event-names-arrive-as-published.t \
+	%D%/sse-format-json-tells-the-whole-message.t \
 	%D%/sse-resumes-without-gap-or-duplicate-in-a-storm.t \
 	%D%/stalled-reader-is-cut.t \
 	%D%/status-is-a-page-json-and-metrics.t \

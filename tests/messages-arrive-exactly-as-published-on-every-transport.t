@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 # Issue 2: all of Unicode, control characters, numbers, bytes and ill-formed
-# text: what is stored is what arrives, in each of five encodings. A BLOB is
+# text: what is stored is what arrives, in each of six encodings. A BLOB is
 # a data: URL where text is needed.
 import base64, re, sys, os
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
@@ -105,6 +105,11 @@ def main(t):
         sse.close()
         compare('sse', [e[2] for e in sse.events],
                 [w if w is None else sse_data(w) for w in want])
+
+        with site.stream('/push/sse?channel=a&since=0&format=json') as s:
+            body = s.wait('\n\n', 10, behind='"data":"the end"').decode()
+            compare('sse format=json', [json.loads(line[len('data: '):])['data']
+                                        for line in body.split('\n') if line.startswith('data: ')])
 
         for form, of in ((None, None), ('tidings.json', 'data')):
             with WebSocket(site, '/push/ws?channel=a&since=0', form) as ws:
