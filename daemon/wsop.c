@@ -345,7 +345,9 @@ may_publish(const struct wsconn *conn, json_t *root)
 static int
 read_messages(struct task *task, json_t *root)
 {
-	static const char *const ours[] = { "op", "ref", "key", "echo" };
+	/* htmx adds the headers of a request to each form that it sends. */
+	static const char *const ours[] = { "op", "ref", "key", "echo",
+		"headers", "HEADERS" };
 	struct publish *p = &task->publish;
 	json_t *list = json_object_get(root, "messages"), *item;
 	const struct config *config = &task->conn->server->config;

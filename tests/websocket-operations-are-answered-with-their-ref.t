@@ -110,6 +110,7 @@ def main(t):
             '{"op":"publish","channel":"","data":"x","ref":1}',
             '{"op":"publish","channel":"z","data":"x","event":"tidings.reset","ref":1}',
             '{"op":"publish","channel":"z","data":"x","evnt":"typo","ref":1}',
+            '{"op":"publish","messages":[{"channel":"z","data":"x","headers":{}}],"ref":1}',
             '{"op":"publish","messages":[],"ref":1}', '{"op":"publish","messages":[1],"ref":1}',
             '{"op":"publish","messages":[{"channel":"z","data":"x"},{"channel":"z"}],"ref":1}',
             '{"op":"publish","channel":"z","data":"%s","ref":1}' % ('x' * (2**20 + 1)),
@@ -128,6 +129,9 @@ def main(t):
             ws.send(json.dumps({'op': 'ping', 'ref': n}))
         t.equal([ws.recv_json()['ref'] for _ in range(200)], list(range(200)),
                 'many without waiting: answered in order')
+        for name in ('headers', 'HEADERS'):
+            r, _ = ws.ask('publish', channel='form', data=name, **{name: {'HX-Request': 'true'}})
+            t.equal(r['op'], 'ok', name + ' of a form of htmx are passed over')
         ws.close()
         t.ok(site.lives(), 'the programs live')
 
