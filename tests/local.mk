@@ -144,6 +144,7 @@ dist_check_SCRIPTS += \
 	%D%/full-disk-refuses-publish-alone.t \
 	%D%/full-run-folder-kills-nobody.t \
 	%D%/held-streams-end-by-themselves-after-a-random-life.t \
+	%D%/htmx-works-unchanged.t \
 	%D%/http2-does-not-hold-streams-back.t \
 	%D%/iframe-callback-names-are-checked.t \
 	%D%/iframe-data-cannot-leave-its-script.t \
@@ -224,6 +225,8 @@ dist_check_SCRIPTS += \
 EXTRA_DIST += \
 	%D%/browser/page.py \
 	%D%/checked \
+	%D%/clients/package-lock.json \
+	%D%/clients/package.json \
 	%D%/fuzz/corpus/config/bounds \
 	%D%/fuzz/corpus/config/bracket \
 	%D%/fuzz/corpus/config/indented \
@@ -328,6 +331,7 @@ EXTRA_DIST += \
 	%D%/fuzz/corpus/wsframe/unmasked \
 	%D%/fuzz/driver.c \
 	%D%/fuzz/run \
+	%D%/lib/npm_clients.py \
 	%D%/lib/tidings_clients.py \
 	%D%/lib/tidings_test.py \
 	%D%/lib/websocket_cases.py \
