@@ -634,3 +634,7 @@ function Tidings(base, options) {
 	page(true);
 	start();
 }
+
+global.Tidings = Tidings;
+if (typeof module === 'object' && module.exports)
+	module.exports = Tidings;
