@@ -119,6 +119,12 @@ function Tidings(base, options) {
 			emit('open', now);
 	}
 
+	// What the leading tab tells, once this one has what came before.
+	function showTheirs() {
+		if (theirs && (areReady() || theirs.state !== 'open'))
+			show(status(theirs.state, theirs.transport, theirs.delay, false));
+	}
+
 	function allKeys() {
 		var all = {};
 
@@ -235,8 +241,7 @@ function Tidings(base, options) {
 		if (areReady()) {
 			merge();
 			feed.lastEventId = groups[0].floor;
-			if (theirs)
-				show(theirs);
+			showTheirs();
 		}
 	}
 
@@ -277,7 +282,7 @@ function Tidings(base, options) {
 
 		lost.forEach(function (group) {
 			group.ready = false;
-			group.since = group.floor;
+			group.since = group.floor || feed.lastEventId;
 		});
 		groups.forEach(function (group) {
 			group.join = 0;
@@ -348,6 +353,7 @@ function Tidings(base, options) {
 			if (group.ready)
 				group.floor = floor;
 		});
+		feed.lastEventId = cursor;
 		emit('reset', { cursor: cursor });
 	}
 
@@ -378,13 +384,10 @@ function Tidings(base, options) {
 			seen = d.sent;
 			theirs = d.status;
 			live(d.n, d.cursor);
-			if (areReady())
-				show(theirs);
+			showTheirs();
 		} else if (d.t === 'status') {
 			theirs = d.status;
-			theirs.leader = false;
-			if (areReady())
-				show(theirs);
+			showTheirs();
 		} else if (d.t === 'stop') {
 			finish('refused', d.code);
 		} else if (d.t === 'reset') {
@@ -404,17 +407,17 @@ function Tidings(base, options) {
 	function hearFollower(d) {
 		if (d.t === 'join') {
 			others[d.from] = d.keys;
+			line.keep(allKeys());
+			bus.post({ t: 'status', to: d.from, status: feed.status });
 			line.cover(d.keys, function (cursor) {
-				var copy = status(feed.status.state,
-					feed.status.transport, feed.status.delay, false);
-
 				if (line && bus)
 					bus.post({ t: 'live', to: d.from, n: d.n,
-						cursor: cursor, sent: sent, status: copy });
+						cursor: cursor, sent: sent,
+						status: feed.status });
 			});
 		} else if (d.t === 'leave') {
 			delete others[d.from];
-			line.uncover(allKeys());
+			line.keep(allKeys());
 		} else if (d.t === 'ask') {
 			bus.post({ t: 'beat', to: d.from, sent: sent });
 		}
@@ -527,13 +530,11 @@ function Tidings(base, options) {
 	// ---- for the page
 
 	function add(keys, since) {
-		var had = allKeys();
-
+		// Those that it has already stay, unless asked for anew.
 		keys = keys.filter(function (key) {
-			return since !== undefined || had.indexOf(key) < 0 ||
-				others && !groups.some(function (group) {
-					return group.keys.indexOf(key) >= 0;
-				});
+			return since !== undefined || !groups.some(function (group) {
+				return group.keys.indexOf(key) >= 0;
+			});
 		});
 		if (keys.length && !over)
 			groups.push({ keys: keys, since: since, floor: '',
@@ -559,8 +560,8 @@ function Tidings(base, options) {
 			return group.keys.length;
 		});
 		if (line)
-			line.uncover(allKeys());
-		else if (bus)
+			line.keep(allKeys());
+		else
 			join();
 		return feed;
 	};

@@ -309,12 +309,12 @@ function Line(url, o, since, keys, to) {
 	};
 
 	// What is no longer wanted is left out with the next request.
-	line.uncover = function (wanted) {
-		var gone = keys.filter(function (key) {
-			return wanted.indexOf(key) < 0;
-		});
+	line.keep = function (wanted) {
+		var gone = [];
 
-		keys = wanted;
+		keys = keys.filter(function (key) {
+			return wanted.indexOf(key) >= 0 || !gone.push(key);
+		});
 		if (run && run.ready && run.ask && gone.length)
 			run.ask({
 				op: 'unsubscribe',
