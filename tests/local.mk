@@ -126,6 +126,7 @@ dist_check_SCRIPTS += \
 	%D%/busy-database-delays-publish-alone.t \
 	%D%/channels-are-named-in-every-way-and-no-character-is-magic.t \
 	%D%/checkpoints-and-vacuum-do-not-deafen.t \
+	%D%/clients-nobody-here-wrote-work.t \
 	%D%/clients-of-one-channel-get-the-same-bytes.t \
 	%D%/command-line-publishes-prunes-and-checks.t \
 	%D%/commit-reaches-sse-within-milliseconds.t \
