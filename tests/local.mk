@@ -165,6 +165,7 @@ dist_check_SCRIPTS += \
 	%D%/page-clock-poll.t \
 	%D%/page-clock-sse.t \
 	%D%/page-clock-ws.t \
+	%D%/page-clocks-in-firefox.t \
 	%D%/page-home.t \
 	%D%/page-layout.t \
 	%D%/page-monitor.t \
@@ -224,6 +225,7 @@ dist_check_SCRIPTS += \
 	%D%/websocket-work-of-some-starves-nobody.t
 
 EXTRA_DIST += \
+	%D%/browser/firefox.py \
 	%D%/browser/page.py \
 	%D%/checked \
 	%D%/clients/package-lock.json \

@@ -56,13 +56,17 @@ def until(condition, seconds=DEADLINE_S):
         time.sleep(0.05)
 
 
-def run(test):
-    """Runs the test and exits; a skip if a tool is missing."""
-    tidings_test.need('chromium', 'chromedriver')
-    try:
-        import selenium.webdriver  # noqa: F401
-    except ImportError:
-        tidings_test.skip_all('needs python3-selenium')
+def run(test, *browsers):
+    """Runs the test and exits; a skip if a tool is missing.  It needs Chromium
+    unless it names others."""
+    browsers = browsers or ('chromium',)
+    tidings_test.need(*browsers)
+    if 'chromium' in browsers:
+        tidings_test.need('chromedriver')
+        try:
+            import selenium.webdriver  # noqa: F401
+        except ImportError:
+            tidings_test.skip_all('needs python3-selenium')
     # So that "with" closes the browser and the site.
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(1))
@@ -79,8 +83,63 @@ def rows(database, sql, *arguments):
         connection.close()
 
 
-class Browser:
-    """A headless Chromium with one page."""
+class Pages:
+    """What a test does with the page in front, in whichever browser: each
+    has click(), js(), type() and so on of its own."""
+
+    def open(self, url):
+        """Goes to the page; what went wrong before is forgotten."""
+        self.navigate('about:blank')
+        self.complaints()
+        self.visit(url)
+
+    def visit(self, url):
+        """Goes there from where it is."""
+        self.origin = re.match(r'\w+://[^/]*/', url).group()
+        self.navigate(url)
+
+    def text(self, name):
+        """The text of the element with that id."""
+        return self.js('return document.getElementById(arguments[0])'
+                       '.textContent', name)
+
+    def number(self, name):
+        return int(self.text(name))
+
+    def choose(self, name, value):
+        self.click('input[name="%s"][value="%s"]' % (name, value))
+
+    def state(self, name='state'):
+        """live, wait or error."""
+        return self.js('return document.getElementById(arguments[0])'
+                       '.dataset.state', name)
+
+    def clock(self):
+        """The time that the clock shows, as it was published; else None."""
+        value, text = self.js(
+            'const clock = document.getElementById("clock");'
+            'return [clock.dateTime, clock.textContent]')
+        if not TIME.match(value):
+            return None
+        assert value[11:19] == text, 'shows %r for %r' % (text, value)
+        return value
+
+    def log(self):
+        """The lines of the page's log, oldest first: [tag, text]."""
+        return self.js(
+            'return [...document.querySelectorAll("#log li")].reverse()'
+            '.map(line => [...line.children].map(e => e.textContent))')
+
+    def stopped(self):
+        """Its processes stand still while the "with" lasts, as those of a
+        machine that sleeps."""
+        return tidings_test.stopped(self.pids())
+
+
+class Browser(Pages):
+    """A headless Chromium."""
+
+    name = 'chromium'
 
     FLAGS = (
         '--headless=new',
@@ -117,6 +176,7 @@ class Browser:
             shutil.rmtree(self.directory, ignore_errors=True)
             raise
         self.driver.set_page_load_timeout(DEADLINE_S)
+        self.driver.set_script_timeout(DEADLINE_S)
         self.origin = None      # of the page
         self.requests = {}      # URL by request id
         return self
@@ -127,55 +187,34 @@ class Browser:
         finally:
             shutil.rmtree(self.directory, ignore_errors=True)
 
-    def open(self, url):
-        """Goes to the page; what went wrong before is forgotten."""
-        self.driver.get('about:blank')
-        self.complaints()
-        self.origin = re.match(r'\w+://[^/]*/', url).group()
+    def pids(self):
+        """Of Chromium and all its children; not of its driver."""
+        driver = self.driver.service.process.pid
+        return [pid for pid in tidings_test.family(driver) if pid != driver]
+
+    def navigate(self, url):
         self.driver.get(url)
+
+    def back(self):
+        self.driver.back()
 
     def js(self, script, *arguments):
         return self.driver.execute_script(script, *arguments)
 
-    def text(self, name):
-        """The text of the element with that id."""
-        return self.js('return document.getElementById(arguments[0])'
-                       '.textContent', name)
-
-    def number(self, name):
-        return int(self.text(name))
+    def js_async(self, script, *arguments):
+        """The script calls its last argument with what is returned."""
+        return self.driver.execute_async_script(script, *arguments)
 
     def click(self, selector):
         self.driver.find_element('css selector', selector).click()
-
-    def choose(self, name, value):
-        self.click('input[name="%s"][value="%s"]' % (name, value))
 
     def type(self, selector, text):
         element = self.driver.find_element('css selector', selector)
         element.clear()
         element.send_keys(text)
 
-    def state(self, name='state'):
-        """live, wait or error."""
-        return self.js('return document.getElementById(arguments[0])'
-                       '.dataset.state', name)
-
-    def clock(self):
-        """The time that the clock shows, as it was published; else None."""
-        value, text = self.js(
-            'const clock = document.getElementById("clock");'
-            'return [clock.dateTime, clock.textContent]')
-        if not TIME.match(value):
-            return None
-        assert value[11:19] == text, 'shows %r for %r' % (text, value)
-        return value
-
-    def log(self):
-        """The lines of the page's log, oldest first: [tag, text]."""
-        return self.js(
-            'return [...document.querySelectorAll("#log li")].reverse()'
-            '.map(line => [...line.children].map(e => e.textContent))')
+    def screenshot(self, path):
+        self.driver.save_screenshot(path)
 
     def complaints(self):
         """What went wrong since the last call: requests that failed or were
@@ -199,6 +238,33 @@ class Browser:
                 if not what.get('canceled'):
                     bad.append('%s: %s' % (what['errorText'], url))
         return bad
+
+    # -- tabs: what is done to the page is done to the one in front
+
+    def tab(self):
+        """The one in front."""
+        return self.driver.current_window_handle
+
+    def tabs(self):
+        return self.driver.window_handles
+
+    def new_tab(self, url=None):
+        """Opens one, in front, and returns it."""
+        self.driver.switch_to.new_window('tab')
+        if url is not None:
+            self.visit(url)
+        return self.tab()
+
+    def switch(self, tab):
+        """To the front with it."""
+        self.driver.switch_to.window(tab)
+
+    def close_tab(self):
+        """Closes the one in front; the one opened last comes there."""
+        self.driver.close()
+        left = self.tabs()
+        if left:
+            self.switch(left[-1])
 
 
 def ticks(t, browser, site, changes=2, tag=None):

@@ -84,6 +84,36 @@ def free_port():
                 return port
 
 
+def family(pid):
+    """The process and all that descend from it."""
+    parents = {}
+    for name in os.listdir('/proc'):
+        if name.isdigit():
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                with open('/proc/%s/stat' % name) as f:
+                    parents[int(name)] = int(f.read().rpartition(')')[2].split()[1])
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
+@contextlib.contextmanager
+def stopped(pids):
+    """Those processes stand still while the `with` lasts."""
+    held = []
+    try:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+                held.append(pid)
+        yield
+    finally:
+        for pid in reversed(held):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
 class Tap:
     """Test Anything Protocol; one object a file."""
 
