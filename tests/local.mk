@@ -140,6 +140,7 @@ dist_check_SCRIPTS += \
 	%D%/errors-are-problems-in-json-in-every-program.t \
 	%D%/every-commit-wakes-subscribers.t \
 	%D%/every-program-answers-as-plain-cgi.t \
+	%D%/fault-proxy-has-its-faults.t \
 	%D%/feeders.t \
 	%D%/forwarded-addresses-count-from-trusted-proxies-only.t \
 	%D%/full-disk-refuses-publish-alone.t \
@@ -335,6 +336,7 @@ EXTRA_DIST += \
 	%D%/fuzz/driver.c \
 	%D%/fuzz/run \
 	%D%/lib/npm_clients.py \
+	%D%/lib/fault_proxy.py \
 	%D%/lib/tidings_clients.py \
 	%D%/lib/tidings_test.py \
 	%D%/lib/websocket_cases.py \
