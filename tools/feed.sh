@@ -15,7 +15,7 @@
 #
 #	feed_begin NAME DB	opens DB; a sentence and exit 1 if that fails
 #	feed_send SQL		runs one line of SQL; says so if it fails
-#	feed_sleep		sleeps to the next full second
+#	feed_sleep [SECONDS]	sleeps so long, or to the next full second
 #
 # feed_begin also sees to SIGTERM, SIGINT and SIGHUP: they end the feeder with
 # status 0 and no child left.
@@ -160,7 +160,7 @@ feed_send()
 feed_sleep()
 {
 	# In the background, so that a signal is heeded at once.
-	sleep "$feed_wait" 3>&- 4<&- &
+	sleep "${1:-$feed_wait}" 3>&- 4<&- &
 	wait $!
 	feed_wait=1
 }

@@ -18,6 +18,7 @@ LINT_SHELL = \
 	tests/run \
 	tools/feed-clock \
 	tools/feed-monitor \
+	tools/feed-quotes \
 	tools/feed.sh \
 	tools/list-sites
 LINT_CPPFLAGS = $(DEFS) $(DEFAULT_INCLUDES) $(INCLUDES) $(AM_CPPFLAGS) \

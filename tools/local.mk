@@ -21,9 +21,17 @@ CLEANFILES += %D%/tidings.service
 	@$(MKDIR_P) $(@D)
 	$(AM_V_GEN)$(FILL_IN) $(srcdir)/%D%/tidings.service.in >$@.tmp && mv $@.tmp $@
 
-EXTRA_DIST += \
+# What the demo pages show; the data lies beside the script that reads it.
+feedersdir = $(datadir)/$(PACKAGE)/feeders
+dist_feeders_SCRIPTS = \
 	%D%/feed-clock \
 	%D%/feed-monitor \
-	%D%/feed.sh \
+	%D%/feed-quotes
+dist_feeders_DATA = \
+	%D%/feed-quotes.LICENSE \
+	%D%/feed-quotes.tsv \
+	%D%/feed.sh
+
+EXTRA_DIST += \
 	%D%/packages \
 	%D%/tidings.service.in
