@@ -52,7 +52,7 @@ def walk_through(t, state, mark):
         page = fetch(port, '/')
         t.ok(page.status == 200 and 'Tidings' in page.text, 'the home page is there')
         r = quickstart('status', *args)
-        t.ok(r.returncode == 0 and r.stdout.count('runs (process') == 4,
+        t.ok(r.returncode == 0 and r.stdout.count('runs (process') == 5,
              'status says that all of it runs', r.stdout, r.stderr)
         r = quickstart('start', *args)
         t.ok(r.returncode == 1 and 'it runs already' in r.stderr, 'a second start is refused',

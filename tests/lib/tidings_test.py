@@ -480,7 +480,7 @@ class Site:
             self.start_programs()
         self.start_httpd()
         if self.feeders:
-            for name in ('feed-clock', 'feed-monitor'):
+            for name in ('feed-clock', 'feed-monitor', 'feed-quotes'):
                 self.spawn([os.path.join(SRC, 'tools', name), self.db])
 
     def write_conf(self):
