@@ -98,9 +98,9 @@ refuses()
 	[ $? -eq 1 ] && grep -q "$words" "$dir/out"
 }
 
-echo '1..19'
+echo '1..30'
 
-for name in clock monitor; do
+for name in clock monitor quotes; do
 	ok "feed-$name refuses a missing database" \
 	    refuses 'there is no database' "$tools/feed-$name" "$dir/none.db"
 	ok "feed-$name did not make one" test ! -e "$dir/none.db"
@@ -182,5 +182,65 @@ ok 'all of it, in JSON and in range' yes "$db" "SELECT min(
     data ->> '\$.net.rx' >= 0 AND data ->> '\$.net.tx' >= 0 AND
     data ->> '\$.disk.read' >= 0 AND data ->> '\$.disk.write' >= 0)
     FROM changes WHERE channel = 'monitor'"
+kill -TERM "$feeder"
+wait "$feeder"
+
+# What is in the file, as channel, rate and month, in the order of publication.
+recorded()
+{
+	awk '
+	/^#/ { next }
+	$1 == "month" { split($0, symbol); next }
+	{
+		for (i = 2; i <= NF; i++)
+			print "quotes." symbol[i] "|" $i "|" $1
+	}' "$tools/feed-quotes.tsv"
+}
+
+# What was published, the same way; the rates as they stand in the JSON.
+published()
+{
+	ask "$1" "SELECT channel, data -> 'rate', data ->> 'month'
+	    FROM changes WHERE channel LIKE 'quotes.%' ORDER BY id"
+}
+
+is_replayed()
+{
+	published "$1" >"$dir/published"
+	recorded | head -n "$(wc -l <"$dir/published")" |
+	    cmp -s - "$dir/published"
+}
+
+make_db "$dir/quotes.db"
+"$tools/feed-quotes" "$dir/quotes.db" &
+feeder=$!
+ok 'five years of quotes come at once' soon 4 yes "$dir/quotes.db" \
+    "SELECT count(*) = 720 FROM changes WHERE id <= 720 AND
+    channel LIKE 'quotes.%' AND data ->> 'month' < '2004-01'"
+start=$(date +%s)
+ok 'and some more a second' soon 8 yes "$dir/quotes.db" \
+    "SELECT count(*) > 720 + 13 FROM changes"
+ok 'but no flood' test $(($(date +%s) - start)) -ge 2
+ok 'they are those of the file, in its order' is_replayed "$dir/quotes.db"
+ok 'of which there are some thousand' test "$(recorded | wc -l)" -gt 3000
+kill -TERM "$feeder"
+wait "$feeder"
+ok 'the feeder of quotes ends when told' test $? -eq 0
+
+# A file of two months: after the last comes the first.
+mkdir "$dir/tools"
+cp "$tools/feed-quotes" "$tools/feed.sh" "$dir/tools"
+printf '# two\nmonth\tA\tB\n2001-01\t1\t2\n2001-02\t3\t4\n' \
+    >"$dir/tools/feed-quotes.tsv"
+make_db "$dir/round.db"
+"$dir/tools/feed-quotes" "$dir/round.db" &
+feeder=$!
+ok 'after the last month comes the first again' soon 8 yes "$dir/round.db" \
+    "SELECT group_concat(data -> 'rate', '') LIKE '123412341%' FROM changes"
+ok 'it names its source and its licence' \
+    grep -q 'public domain' "$tools/feed-quotes.LICENSE"
+rm "$dir/tools/feed-quotes.tsv"
+ok 'and refuses to start without its data' \
+    refuses 'cannot be read' "$dir/tools/feed-quotes" "$dir/round.db"
 
 exit "$failed"
