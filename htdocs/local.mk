@@ -14,6 +14,13 @@ dist_htdocs_DATA = \
 	%D%/tidings.js \
 	%D%/tidings.mjs
 
+# Libraries of others, each whole with its licence.
+uplotdir = $(htdocsdir)/vendor/uplot
+dist_uplot_DATA = \
+	%D%/vendor/uplot/LICENSE \
+	%D%/vendor/uplot/uPlot.iife.min.js \
+	%D%/vendor/uplot/uPlot.min.css
+
 # What tools/build-js makes tidings.js of.
 EXTRA_DIST += \
 	%D%/src/base.js \

@@ -17,7 +17,7 @@ MADE = re.compile(r'(^|/)(build-aux|autom4te\.cache|\.deps|\.git|var[^/]*|__pyca
                   r'|(^|/)(configure~?|Makefile|Makefile\.in|aclocal\.m4|config\..*|stamp-h1|\.dirstamp)$'
                   r'|\.(inc|log|trs|o|a|tar\.gz|pyc)$|^apache/apache(-cgi)?\.conf$|\.service$')
 NO_LICENCE = re.compile(r'(^|/)(LICENSE|NEWS|\.gitignore|\.clang-format|\.editorconfig|packages)$'
-                        r'|\.(md|json|svg)$|^tests/fuzz/corpus/')
+                        r'|\.(md|json|svg)$|^tests/fuzz/corpus/|^htdocs/vendor/')
 n = 0
 failed = 0
 
