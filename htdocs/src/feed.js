@@ -14,6 +14,7 @@ var DEFAULTS = {
 };
 var OURS = { message: 1, open: 1, status: 1, reset: 1, close: 1 };
 var HELD_MAX = 5000;	// messages kept while what came before is fetched
+var NAMES_MAX = 100;	// in one poll, by the server's default
 var ASK = 10000;	// ms of silence, then the leading tab is asked
 var ANSWER = 4000;	// ms to answer in
 
@@ -87,7 +88,7 @@ function Tidings(base, options) {
 	var sent = '';			// and the id that was told last
 	var bus = null, election = null, ticker;
 	var theirs, seen, heard, asked;	// if it does not
-	var over = false, name;
+	var over = false, joiner = 0, name;
 
 	Object.keys(DEFAULTS).forEach(function (key) {
 		o[key] = DEFAULTS[key];
@@ -200,15 +201,16 @@ function Tidings(base, options) {
 		if (order(group.since, group.upto) >= 0)
 			return ready(group);
 		group.busy = true;
-		http(url + '/poll' + query(group.keys,
-			{ since: group.since || 'latest' }),
-		{ timeout: 2 * o.timeout, credentials: o.credentials },
+		poll(url + '/poll', query(group.keys,
+			{ since: group.since || 'latest' }), o,
 		function (status, text) {
 			var answer = status === 200 && parse(text);
 
 			group.busy = false;
 			if (over || groups.indexOf(group) < 0)
 				return;
+			if (REFUSED[status] && status !== 404)
+				return finish('refused', status);
 			if (!answer)
 				return setTimeout(function () {
 					if (!group.busy && !group.ready)
@@ -530,21 +532,36 @@ function Tidings(base, options) {
 	// ---- for the page
 
 	function add(keys, since) {
+		var last, n;
+
 		// Those that it has already stay, unless asked for anew.
 		keys = keys.filter(function (key) {
 			return since !== undefined || !groups.some(function (group) {
 				return group.keys.indexOf(key) >= 0;
 			});
 		});
-		if (keys.length && !over)
-			groups.push({ keys: keys, since: since, floor: '',
+		n = keys.length;
+		while (keys.length) {
+			last = groups[groups.length - 1];
+			if (last && !last.ready && !last.join &&
+				last.since === since && last.keys.length < NAMES_MAX) {
+				last.keys.push(keys.shift());
+				continue;
+			}
+			groups.push({ keys: [], since: since, floor: '',
 				ready: false, held: [], upto: '', join: 0 });
-		return keys.length;
+		}
+		return n;
 	}
 
+	// What is subscribed to in one go is fetched in one go.
 	feed.subscribe = function (channels, since) {
-		if (add(keysOf(channels, 'c'), since))
-			join();
+		if (!over && add(keysOf(channels, 'c'), since) && !joiner)
+			joiner = setTimeout(function () {
+				joiner = 0;
+				if (!over)
+					join();
+			}, 0);
 		return feed;
 	};
 

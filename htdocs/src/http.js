@@ -33,7 +33,8 @@ function http(url, o, done, progress) {
 	if (o.credentials)
 		xhr.withCredentials = true;
 	if (o.body !== undefined)
-		xhr.setRequestHeader('Content-Type', 'application/json');
+		xhr.setRequestHeader('Content-Type',
+			o.type || 'application/json');
 	if (o.key)
 		xhr.setRequestHeader('Authorization', 'Bearer ' + o.key);
 	xhr.onreadystatechange = function () {
@@ -49,4 +50,16 @@ function http(url, o, done, progress) {
 		xhr.onreadystatechange = null;
 		xhr.abort();
 	};
+}
+
+// One poll, short or long.  Names that are too many for an address go as a form.
+function poll(url, parameters, o, done) {
+	var isLong = parameters.length > 2000;
+
+	return http(isLong ? url : url + parameters, {
+		body: isLong ? parameters.slice(1) : undefined,
+		type: 'application/x-www-form-urlencoded',
+		timeout: o.timeout,
+		credentials: o.credentials
+	}, done);
 }

@@ -182,8 +182,7 @@ function Line(url, o, since, keys, to) {
 		if (sawStatus || !/ws|iframe/.test(rungs[me.index]))
 			return pause(backoff(), fails % 2 ? here : 0, after);
 		// Neither a WebSocket nor a frame tells why.
-		run = { stop: http(url + '/poll' + query(keys, { since: line.at }),
-			{ timeout: o.timeout, credentials: o.credentials },
+		run = { stop: poll(url + '/poll', query(keys, { since: line.at }), o,
 			function (status, text, after) {
 				run = null;
 				if (REFUSED[status] && status !== 404)
@@ -199,7 +198,7 @@ function Line(url, o, since, keys, to) {
 	}
 
 	function pause(ms, index, after) {
-		ms += after;
+		ms = Math.round(ms + after);
 		notBefore = now() + after;
 		sawStatus = false;
 		to.status('waiting', rungs[index], ms);

@@ -168,7 +168,7 @@ function polling(path) {
 		function ask() {
 			var began = now();
 
-			stop = http(run.url + '/' + path + query(run.keys,
+			stop = poll(run.url + '/' + path, query(run.keys,
 				isLong ? { since: run.since, wait: wait / 1000 } :
 					{ since: run.since }),
 			{
@@ -211,20 +211,23 @@ transports.poll = polling('poll');
 
 transports.iframe = function (run) {
 	var frame = doc.createElement('iframe');
-	var name = 'f' + ++frames, size = 0, timer;
+	var name = 'f' + ++frames, latest, timer;
 
-	// The frame says where it began, and grows with each heartbeat.
+	// The frame says where it began, and grows with each heartbeat.  What
+	// was read is taken away, so that it does not grow for ever.
 	function look() {
-		var inside, grown;
+		var inside, body;
 
 		try {
 			inside = frame.contentWindow;
-			grown = inside.document.documentElement.innerHTML.length;
-			if (grown !== size)
-				run.alive();
-			size = grown;
+			body = inside.document.body;
 			if (inside.tidings)
 				run.cursor(inside.tidings.cursor);
+			if (body.lastChild !== latest)
+				run.alive();
+			latest = body.lastChild;
+			while (body.childNodes.length > 9)
+				body.removeChild(body.firstChild);
 		} catch (error) {
 			// A page of the browser's own: onload will tell.
 		}
