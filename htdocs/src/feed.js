@@ -375,7 +375,7 @@ function Tidings(base, options) {
 			return hearFollower(d);
 		if (/^(join|leave|ask|bye)$/.test(d.t)) {
 			if (d.t === 'bye')
-				election.bye();
+				election.bye(d.from);
 			return;
 		}
 		heard = now();

@@ -26,14 +26,17 @@ function Line(url, o, since, keys, to) {
 			url: url,
 			options: o,
 			credentials: o.credentials,
-			keys: keys,
-			version: version,
 			since: line.at,
 			index: index,
 			ready: false,
 			heard: now()
 		};
 
+		// What to ask for; the line knows from then on what is covered.
+		me.keys = function () {
+			me.version = me.asked = version;
+			return keys;
+		};
 		me.alive = function () {
 			me.heard = now();
 			me.pinged = 0;
@@ -96,6 +99,8 @@ function Line(url, o, since, keys, to) {
 			ended(me, status, after, clean);
 		};
 		if (isProbe) {
+			if (probe)
+				probe.stop();
 			probe = me;
 		} else {
 			if (run)
@@ -138,13 +143,18 @@ function Line(url, o, since, keys, to) {
 		opened = now();
 		store(memory, rungs[here]);
 		to.status('open', rungs[here], 0);
+		covered(me, line.at);
+		climbLater();
+	}
+
+	// What the run was asked for is covered, from that cursor on.
+	function covered(me, cursor) {
 		if (me.version === version)
 			pending.splice(0).forEach(function (done) {
-				done(line.at);
+				done(cursor);
 			});
-		else
+		else if (me.asked !== version)
 			rejoin();
-		climbLater();
 	}
 
 	function ended(me, status, after, clean) {
@@ -152,7 +162,7 @@ function Line(url, o, since, keys, to) {
 
 		if (me === probe) {
 			probe = null;
-			return climbTo(me.index + 1);
+			return me.index === here ? begin(here) : climbTo(me.index + 1);
 		}
 		run = null;
 		after = after || 0;
@@ -229,12 +239,12 @@ function Line(url, o, since, keys, to) {
 			climbLater();
 	}
 
-	// The transport in use has to take up new keys.
+	// New keys: another run of the same transport takes over once it works.
 	function rejoin() {
 		clearTimeout(joiner);
 		joiner = setTimeout(function () {
-			if (run && run.version !== version)
-				begin(run.index | 0);
+			if (run && run.asked !== version)
+				begin(run.index | 0, run.ready);
 		}, 20);
 	}
 
@@ -263,13 +273,22 @@ function Line(url, o, since, keys, to) {
 				begin(here);
 		} else if (run && run.ready) {
 			if (run.ping) {
-				run.pinged = now();
+				run.pinged = run.pinged || now();
 				run.ping();
 			} else if (now() - run.heard > o.silence / 2) {
 				begin(here);
 			}
 		}
 	};
+
+	function subscribe(me, fresh) {
+		var then = me.asked = version;
+
+		me.subscribe(fresh, function (cursor) {
+			me.version = then;
+			covered(me, cursor);
+		});
+	}
 
 	// Calls done(cursor) when the keys are covered from there on.
 	line.cover = function (more, done) {
@@ -285,25 +304,13 @@ function Line(url, o, since, keys, to) {
 		} else {
 			keys = keys.concat(fresh);
 			version++;
-			if (run && run.ready && run.subscribe &&
-				run.version === version - 1) {
-				run.version = version;
-				pending.push(done);
-				run.subscribe(fresh, function (cursor) {
-					var at = pending.indexOf(done);
-
-					if (at >= 0) {
-						pending.splice(at, 1);
-						done(cursor);
-					}
-				});
-			} else {
-				pending.push(done);
-				if (run)
-					rejoin();
-				else if (!timer)
-					begin(here);
-			}
+			pending.push(done);
+			if (run && run.ready && run.subscribe)
+				subscribe(run, fresh);
+			else if (run)
+				rejoin();
+			else if (!timer)
+				begin(here);
 		}
 	};
 

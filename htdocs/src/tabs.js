@@ -78,9 +78,13 @@ function Election(name, me, won, lost) {
 		});
 	}
 
+	function holder() {
+		return (store(name + ' lead') || '').split(' ');
+	}
+
+	// Writes our name, and sees a moment later whether it stayed.
 	function claim(force) {
-		var held = (store(name + ' lead') || '').split(' ');
-		var mine = held[0] === me;
+		var held = holder(), mine = held[0] === me;
 
 		if (leads && !mine && held[1] > now() - 4000)
 			return lose();
@@ -90,7 +94,10 @@ function Election(name, me, won, lost) {
 		if (!leads && mine)
 			win();
 		else if (!leads)
-			setTimeout(claim, 50 + random(100));
+			setTimeout(function () {
+				if (!gone)
+					claim();
+			}, 50 + random(100));
 	}
 
 	election.take = function () {
@@ -101,12 +108,12 @@ function Election(name, me, won, lost) {
 		else
 			claim(true);
 	};
-	election.bye = function () {
+	election.bye = function (who) {
 		if (!navigator.locks)
-			claim();
+			claim(holder()[0] === who);
 	};
 	election.end = function () {
-		if (!navigator.locks && leads)
+		if (!navigator.locks && holder()[0] === me)
 			store(name + ' lead', '');
 		gone = true;
 		clearInterval(ticker);
@@ -116,7 +123,7 @@ function Election(name, me, won, lost) {
 	if (navigator.locks) {
 		request({});
 	} else {
-		ticker = setInterval(claim, 1500);
+		ticker = setInterval(claim, 1500, false);
 		claim();
 	}
 }

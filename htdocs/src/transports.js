@@ -38,7 +38,7 @@ transports.ws = function (run) {
 		run.ask({ op: 'ping' }, function () {});
 	};
 	ws.onopen = function () {
-		var op = subscription(run.keys);
+		var op = subscription(run.keys());
 
 		op.since = run.since;
 		run.ask(op, function (answer) {
@@ -81,7 +81,7 @@ transports.ws = function (run) {
 // XMLHttpRequest, which is for older browsers, keeps all it has had and
 // holds pieces back for up to 50 ms.
 transports.sse = function (run) {
-	var url = run.url + '/sse' + query(run.keys,
+	var url = run.url + '/sse' + query(run.keys(),
 		{ since: run.since, format: 'json' });
 	var tail = '', block = {}, had = 0, controller, decoder, reader;
 
@@ -163,12 +163,12 @@ transports.sse = function (run) {
 function polling(path) {
 	return function (run) {
 		var isLong = path === 'longpoll';
-		var wait = 0, stop, timer;
+		var wait = 0, keys = run.keys(), stop, timer;
 
 		function ask() {
 			var began = now();
 
-			stop = poll(run.url + '/' + path, query(run.keys,
+			stop = poll(run.url + '/' + path, query(keys,
 				isLong ? { since: run.since, wait: wait / 1000 } :
 					{ since: run.since }),
 			{
@@ -236,7 +236,7 @@ transports.iframe = function (run) {
 	function begin() {
 		frame.style.display = 'none';
 		frame.title = 'tidings';
-		frame.src = run.url + '/iframe' + query(run.keys,
+		frame.src = run.url + '/iframe' + query(run.keys(),
 			{ since: run.since, callback: 'tidings.' + name });
 		frame.onload = function () {
 			look();
