@@ -163,7 +163,7 @@ transports.sse = function (run) {
 function polling(path) {
 	return function (run) {
 		var isLong = path === 'longpoll';
-		var wait = 0, keys = run.keys(), stop, timer;
+		var wait = 0, cut = false, keys = run.keys(), stop, timer;
 
 		function ask() {
 			var began = now();
@@ -179,6 +179,7 @@ function polling(path) {
 				var took = now() - began;
 
 				if (answer && answer.cursor) {
+					cut = false;
 					run.answer(answer);
 					if (run.dead)
 						return;
@@ -188,13 +189,16 @@ function polling(path) {
 						answer.messages.length || !wait ||
 						took > 500 ? 0 : 1000);
 					wait = isLong ? run.hold() : 0;
-				} else if (wait && took > 1000 &&
+				} else if (wait && took > 1000 && !cut &&
+					took < wait + run.options.timeout &&
 					(!status || status === 504)) {
 					// Cut for being idle: hold it for less.
+					cut = true;
 					wait = run.hold(Math.max(500, took * 0.7));
 					ask();
 				} else {
-					run.end(status, after);
+					// A request that nobody answers is a dead line.
+					run.end(!status && took > wait ? -1 : status, after);
 				}
 			});
 		}
