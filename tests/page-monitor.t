@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 #
-# page-monitor.t - issue 1: the monitor draws this machine's readings live, the
-# last minute at once, shows the numbers that are in the database, and is not
-# upset by a message that is no reading.
+# page-monitor.t - issues 1 and 4: the monitor draws this machine's readings
+# live, the last minute at once, shows the numbers that are in the database, is
+# not upset by a message that is no reading, reads the past by pointing or by
+# keys, and changes its colours with the scheme.
 
 import json
 import os
@@ -30,9 +31,37 @@ def shown(browser):
 def points(browser):
     """How many points each curve has."""
     return browser.js(
-        'return [...document.querySelectorAll(".chart > svg .series")]'
-        '.map(path => (path.getAttribute("d") || "").split(/[ML]/).length '
-        '- 1)')
+        'return [...document.querySelectorAll(".chart")].flatMap(chart => '
+        'chart.plot.data.slice(1).map(one => '
+        'one.filter(value => value !== null).length))')
+
+
+def drawn(browser, color):
+    """Of how many pixels of the first chart the color, a custom property of
+    the style sheet, is; and from which column to which."""
+    return browser.js('''
+        const canvas = document.querySelector('.chart canvas');
+        const probe = document.createElement('i');
+        probe.style.color = 'var(' + arguments[0] + ')';
+        document.body.append(probe);
+        const [r, g, b] = getComputedStyle(probe).color.match(/\\d+/g);
+        probe.remove();
+        const image = canvas.getContext('2d').getImageData(0, 0, canvas.width,
+            canvas.height).data;
+        let found = 0, from = canvas.width, to = 0;
+        for (let i = 0; i < image.length; i += 4)
+            if (image[i] === +r && image[i + 1] === +g &&
+                image[i + 2] === +b && image[i + 3] === 255) {
+                found++;
+                from = Math.min(from, i / 4 % canvas.width);
+                to = Math.max(to, i / 4 % canvas.width);
+            }
+        return [found, from / canvas.width, to / canvas.width];''', color)
+
+
+def scheme(browser, name):
+    browser.driver.execute_cdp_cmd('Emulation.setEmulatedMedia', {
+        'features': [{'name': 'prefers-color-scheme', 'value': name}]})
 
 
 def reading(n, **more):
@@ -71,16 +100,37 @@ def quiet(t, browser, site):
         '.replace(/<script[^]*/, "").replace(/<details[^]*/, ""))'),
             False, 'and not drawn')
 
+    # The curve goes from one side to the other.
+    for name in ('light', 'dark'):
+        scheme(browser, name)
+        t.soon(lambda: drawn(browser, '--accent')[0] > 200,
+               'it is drawn, ' + name, 20, lambda: drawn(browser, '--accent'))
+        _, start, end = drawn(browser, '--accent')
+        t.ok(start < 0.15 and end > 0.9, 'over the whole minute, ' + name,
+             (start, end))
+
     # Pointing at 30 s ago, the middle.
     browser.js('''
-        const svg = document.querySelector('.chart > svg');
-        const box = svg.getBoundingClientRect();
-        svg.dispatchEvent(new PointerEvent('pointermove', {
-            clientX: box.left + box.width / 2 }));''')
-    t.equal(shown(browser)['Network'][0], '52 kB/s', 'pointing reads the past')
-    browser.js('''document.querySelector('.chart > svg').dispatchEvent(
-        new PointerEvent('pointerleave'))''')
-    t.equal(shown(browser)['Network'][0], '82 kB/s', 'and leaves it again')
+        const over = document.querySelectorAll('.chart .u-over')[2];
+        const box = over.getBoundingClientRect();
+        for (const type of ['mouseenter', 'mousemove'])
+            over.dispatchEvent(new MouseEvent(type, {
+                clientX: box.left + box.width / 2, clientY: box.top + 9 }));
+        ''')
+    t.soon(lambda: shown(browser)['Network'][0] == '52 kB/s',
+           'pointing reads the past, in all charts', 20,
+           lambda: shown(browser))
+    t.equal(browser.text('moment'), '30 s ago', 'and says when')
+    browser.js('''document.querySelectorAll('.chart .u-over')[2]
+        .dispatchEvent(new MouseEvent('mouseleave'))''')
+    t.soon(lambda: shown(browser)['Network'][0] == '82 kB/s',
+           'and leaves it again')
+    browser.driver.find_element('id', 'ago').send_keys('\ue012' * 5)
+    t.soon(lambda: shown(browser)['Network'][0] == '77 kB/s',
+           'the keys do so too', 20, lambda: shown(browser))
+    site.publish_sql('monitor', reading(83, cpu=50))
+    t.soon(lambda: shown(browser)['Network'][0] == '78 kB/s',
+           'and it stays that long ago')
     t.equal(browser.complaints(), [], 'no request failed')
 
 
@@ -88,6 +138,8 @@ def lively(t, browser, site):
     browser.open(site.url + '/monitor.html')
     t.equal(list(shown(browser)), CHARTS, 'one chart for each')
     t.soon(lambda: browser.state() == 'live', 'live')
+    t.soon(lambda: browser.text('state').startswith('live over '),
+           'it says over what')
     t.soon(lambda: min(points(browser)) >= 3, 'the curves grow')
 
     def same():
