@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 htdocsdir = $(datadir)/$(PACKAGE)/htdocs
 dist_htdocs_DATA = \
+	%D%/chat.html \
 	%D%/clock-iframe.html \
 	%D%/clock-longpoll.html \
 	%D%/clock-poll.html \
@@ -8,6 +9,7 @@ dist_htdocs_DATA = \
 	%D%/clock-ws.html \
 	%D%/icon.svg \
 	%D%/index.html \
+	%D%/index.zh-CN.html \
 	%D%/monitor.html \
 	%D%/style.css \
 	%D%/tidings.d.ts \

@@ -161,6 +161,7 @@ dist_check_SCRIPTS += \
 	%D%/missing-database-comes-back.t \
 	%D%/out-of-descriptors-recovers.t \
 	%D%/page-chat-in-readme.t \
+	%D%/page-chat.t \
 	%D%/page-clock-iframe.t \
 	%D%/page-clock-longpoll.t \
 	%D%/page-clock-poll.t \

@@ -1,0 +1,206 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+#
+# page-chat.t - issue 4: two browsers and two tabs talk to each other; who writes
+# reads it too, once; who comes later reads what was said; nothing that somebody
+# says is taken for HTML; what is written while the server is away is not lost,
+# and what it refuses is told and can be sent again.
+
+import json
+import os
+import signal
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                'browser'))
+
+from page import Browser, rows, run  # noqa: E402
+from tidings_test import Site  # noqa: E402
+
+EVIL = '<img src=x onerror="document.title=\'evil\'"><b>&amp;</b> \u00e4\u20ac\U0001f514'
+
+
+def said(browser):
+    """What stands on the page: [name, text], oldest first."""
+    return browser.js('return [...document.querySelectorAll(".said")].map(li =>'
+                      ' [".who", ".text"].map(s => li.querySelector(s)'
+                      '.textContent))')
+
+
+def waiting(browser):
+    return browser.js('return document.querySelectorAll(".waiting").length')
+
+
+def shows(t, browser, want, name):
+    t.soon(lambda: said(browser) == want and not waiting(browser), name, 20,
+           lambda: said(browser))
+
+
+def enter(browser, site, name, query=''):
+    browser.open(site.url + '/chat.html' + query)
+    browser.type('#name', name)
+
+
+def write(browser, text):
+    browser.type('#text', text + '\n')
+
+
+def stored(site, channel='chat'):
+    return [[m['name'], m['text']] for m in (json.loads(row[0]) for row in rows(
+        site.db, 'SELECT data FROM changes WHERE channel = ? ORDER BY id',
+        channel))]
+
+
+def talk(t, one, two, site):
+    lines = [['Caretaker', 'line %d' % n] for n in range(60)]
+    for name, text in lines:
+        site.publish_sql('chat', json.dumps({'name': name, 'text': text}))
+    enter(one, site, 'Ada')
+    shows(t, one, lines[10:], 'who comes reads the last 50')
+    t.soon(lambda: one.js('return document.getElementById("scroll").scrollTop')
+           > 0, 'and sees the newest')
+    enter(two, site, 'Grace')
+    shows(t, two, lines[10:], 'another browser too')
+    for browser in (one, two):
+        t.soon(lambda: browser.state() == 'live', 'live')
+
+    lines = lines[10:]
+    for browser, name, text in ((one, 'Ada', 'Hello'), (two, 'Grace', EVIL),
+                                (one, 'Ada', 'two  words'),
+                                (two, 'Grace', 'x' * 3000)):
+        write(browser, text)
+        lines.append([name, text])
+        short = lines[:-1] + [[name, text if len(text) < 600 else
+                               text[:600] + '\u2026']]
+        shows(t, browser, short, name + ' reads what she writes')
+        shows(t, one if browser is two else two, short, 'so does the other')
+        t.equal(browser.js('return document.activeElement.id'), 'text',
+                'and can write on')
+    t.equal(stored(site)[-4:], lines[-4:], 'all of it is in the table, once')
+    t.equal([one.js('return document.title'),
+             one.js('return document.querySelectorAll("#log img, #log p b")'
+                    '.length')], ['Chat - Tidings', 0], 'nothing was HTML')
+    one.click('.more')
+    t.equal(said(one)[-1], lines[-1], 'a long text can be unfolded')
+    site.publish_sql('chat', '<i>no JSON</i>')
+    t.soon(lambda: said(one)[-1] == ['Nobody', '<i>no JSON</i>'],
+           'what is no line of a chat is shown as it is')
+    write(one, '   ')
+    t.equal(len(stored_all(site)), 65, 'blanks are not sent')
+
+
+def stored_all(site):
+    return rows(site.db, "SELECT id FROM changes WHERE channel = 'chat'")
+
+
+def reading_back(t, one, two):
+    """Who reads what is above is not torn away."""
+    one.js('const box = document.getElementById("scroll");'
+           'box.scrollTop = 0')
+    hidden = 'return document.getElementById("newer").hidden'
+    top = 'return document.getElementById("scroll").scrollTop'
+    t.soon(lambda: one.js('return atTop = document.getElementById("scroll")'
+                          '.scrollTop === 0'), 'read what is above')
+    # The page has heard of the scrolling once a frame is over.
+    one.driver.execute_async_script(
+        'requestAnimationFrame(() => requestAnimationFrame(arguments[0]))')
+    write(two, 'news')
+    t.soon(lambda: said(one)[-1][1] == 'news', 'something comes')
+    t.equal([one.js(top), one.js(hidden)], [0, False],
+            'the page stays, and says so')
+    one.click('#newer')
+    t.soon(lambda: one.js(top) > 0 and one.js(hidden), 'and goes there if asked')
+    write(two, 'more')
+    t.soon(lambda: said(one)[-1][1] == 'more', 'something more comes')
+    t.soon(lambda: one.js(
+        'const box = document.getElementById("scroll"); return '
+        'box.scrollHeight - box.scrollTop - box.clientHeight < 2'),
+           'from there on it follows')
+
+
+def tabs(t, one, site):
+    first = one.driver.current_window_handle
+    one.driver.switch_to.new_window('tab')
+    enter(one, site, 'Ada', '?room=quiet%20%26%20%3Csmall%3E')
+    t.equal([one.text('room'), one.text('channel')],
+            ['quiet & <small>', 'chat.quiet & <small>'], 'a room by its name')
+    t.equal(one.js('return document.getElementById("name").value'), 'Ada',
+            'a tab knows the name')
+    t.soon(lambda: one.js('return !document.getElementById("empty").hidden'),
+           'nobody has spoken there')
+    write(one, 'echo')
+    shows(t, one, [['Ada', 'echo']], 'it has its own messages')
+    t.equal(stored(site, 'chat.quiet & <small>'), [['Ada', 'echo']],
+            'on a channel of its own')
+    one.driver.get(site.url + '/chat.html?room=quiet%20%26%20%3Csmall%3E')
+    shows(t, one, [['Ada', 'echo']], 'and they are there when it comes back')
+    t.equal(one.js('return document.querySelectorAll(".said.own").length'), 1,
+            'still known as its own')
+    one.driver.close()
+    one.driver.switch_to.window(first)
+    t.ok('echo' not in [text for _, text in said(one)],
+         'the first room has none of it')
+
+
+def away(t, one, two, site):
+    """The programs die and come back; a page loaded anew meanwhile sends what
+    it had not got through."""
+    count = len(said(one))
+    t.equal(waiting(one), 0, 'nothing waits')
+    site.supervisor.terminate()
+    site.supervisor.wait(30)
+    t.soon(lambda: one.state() != 'live', 'the server is away')
+    write(one, 'into the dark')
+    write(one, 'and once more')
+    t.equal([text for _, text in said(one)[-2:]],
+            ['into the dark', 'and once more'], 'what is written stands there')
+    t.equal(waiting(one), 2, 'and waits')
+    one.driver.get(site.url + '/chat.html')
+    t.soon(lambda: waiting(one) == 2, 'also after the page is loaded anew')
+    site.spawn_supervisor()
+    t.soon(lambda: said(two)[-2:] == [['Ada', 'into the dark'],
+                                      ['Ada', 'and once more']],
+           'the other reads it when the server is back', 60,
+           lambda: said(two)[-3:])
+    t.soon(lambda: waiting(one) == 0, 'and nothing waits any more', 60)
+    t.equal([text for _, text in said(one)[-2:]],
+            ['into the dark', 'and once more'], 'in that order')
+    t.equal(len([text for _, text in said(two) if text in
+                 ('into the dark', 'and once more')]), 2, 'each once')
+    t.ok(len(said(one)) <= count + 2, 'no line is twice', len(said(one)))
+
+
+def refused(t, one):
+    with Site({'access': {'publish_from_loopback': 'no'}}) as site:
+        enter(one, site, 'Eve')
+        t.soon(lambda: one.state() == 'live', 'live')
+        write(one, 'let me in')
+        t.soon(lambda: one.js('const fate = document.querySelector('
+                              '".failed .fate"); return fate && '
+                              '/^Not sent: ./.test(fate.textContent)'),
+               'what the server refuses is told', 20, lambda: said(one))
+        t.equal(stored(site), [], 'and not stored')
+        site.settings['access']['publish_from_loopback'] = 'yes'
+        site.write_conf()
+        site.supervisor.send_signal(signal.SIGHUP)
+        t.soon(lambda: site.post('/push/publish?channel=other', b'x').status
+               == 201, 'the server changes its mind')
+        one.click('.failed button')
+        shows(t, one, [['Eve', 'let me in']], 'it can be sent again')
+        t.equal(stored(site), [['Eve', 'let me in']], 'and is there once')
+
+
+def test(t):
+    with Browser() as one, Browser() as two:
+        with Site() as site:
+            talk(t, one, two, site)
+            reading_back(t, one, two)
+            tabs(t, one, site)
+            t.equal(one.complaints() + two.complaints(), [],
+                    'no request failed')
+            away(t, one, two, site)
+        refused(t, one)
+
+
+run(test)
