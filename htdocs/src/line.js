@@ -150,7 +150,7 @@ function Line(url, o, since, keys, to) {
 	// What the run was asked for is covered, from that cursor on.
 	function covered(me, cursor) {
 		if (me.version === version)
-			pending.splice(0).forEach(function (done) {
+			pending.splice(0, pending.length).forEach(function (done) {
 				done(cursor);
 			});
 		else if (me.asked !== version)
