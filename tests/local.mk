@@ -150,6 +150,7 @@ dist_check_SCRIPTS += \
 	%D%/http2-does-not-hold-streams-back.t \
 	%D%/iframe-callback-names-are-checked.t \
 	%D%/iframe-data-cannot-leave-its-script.t \
+	%D%/js-is-es5-and-small.t \
 	%D%/killed-program-is-noticed-at-once.t \
 	%D%/killed-programs-lose-nothing.t \
 	%D%/killed-supervisor-takes-its-programs-along.t \
@@ -336,6 +337,8 @@ EXTRA_DIST += \
 	%D%/fuzz/corpus/wsframe/unmasked \
 	%D%/fuzz/driver.c \
 	%D%/fuzz/run \
+	%D%/lib/es5_names.js \
+	%D%/lib/es5_page.js \
 	%D%/lib/npm_clients.py \
 	%D%/lib/fault_proxy.py \
 	%D%/lib/tidings_clients.py \
