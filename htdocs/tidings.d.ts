@@ -126,12 +126,13 @@ export class Tidings {
 
 export default Tidings;
 
+type TidingsClass = typeof Tidings;
+
 declare global {
-	interface Window {
-		Tidings: typeof Tidings;
-		tidings: {
-			/** Takes the place of window.EventSource, and stays up. */
-			EventSource: typeof EventSource;
-		};
-	}
+	/** In a plain script. */
+	var Tidings: TidingsClass;
+	var tidings: {
+		/** Takes the place of window.EventSource, and stays up. */
+		EventSource: typeof EventSource;
+	};
 }
