@@ -151,6 +151,7 @@ dist_check_SCRIPTS += \
 	%D%/iframe-callback-names-are-checked.t \
 	%D%/iframe-data-cannot-leave-its-script.t \
 	%D%/js-is-es5-and-small.t \
+	%D%/js-types-tell-all-of-it.t \
 	%D%/killed-program-is-noticed-at-once.t \
 	%D%/killed-programs-lose-nothing.t \
 	%D%/killed-supervisor-takes-its-programs-along.t \
@@ -343,6 +344,7 @@ EXTRA_DIST += \
 	%D%/lib/fault_proxy.py \
 	%D%/lib/tidings_clients.py \
 	%D%/lib/tidings_test.py \
+	%D%/lib/types.js \
 	%D%/lib/websocket_cases.py \
 	%D%/lib/websocket_client.py \
 	%D%/lib/websocket_deflate_cases.py \
