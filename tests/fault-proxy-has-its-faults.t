@@ -133,6 +133,11 @@ def gone(tap, site, proxy):
         proxy.cut()
         tap.ok(ended(s), 'cut: it breaks off')
     with stream(proxy) as s:
+        proxy.lose()
+        site.publish_sql('a', 'lost')
+        tap.ok(not wait_body(s, b'lost', 0.3) and s.end is None,
+               'lose: open, and nothing comes')
+    with stream(proxy) as s:
         proxy.down()
         tap.ok(ended(s), 'down: what was open breaks off')
         try:

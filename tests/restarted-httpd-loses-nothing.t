@@ -9,39 +9,10 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 from tidings_test import *
-from tidings_clients import FOLLOWERS, children_of, alive
+from tidings_clients import FOLLOWERS
 
 SETTINGS = {'tidings': {'life_min': '1s', 'life_max': '2s'},
             'retention': {'count': '1000000'}}
-
-
-def can_bind(port):
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            s.bind(('127.0.0.1', port))
-            s.listen()
-            return True
-        except OSError:
-            return False
-
-
-def kill_httpd(site):
-    """Parent and children at once, as the out-of-memory killer might."""
-    pids = children_of(site.httpd.pid)
-    site.httpd.kill()
-    site.httpd.wait()
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not any(map(alive, pids)), 10, 'the end of httpd')
-    site.children.remove(site.httpd)
-    port = site.port
-    # Threads of a killed process may end, and close, after it is gone.
-    wait_for(lambda: can_bind(port), 10, 'the port of httpd')
-    site.start_httpd()
-    if site.port != port:
-        raise Failure('the port of httpd went to somebody else')
 
 
 def main(tap):
@@ -62,7 +33,7 @@ def main(tap):
         for name, what in (
                 ('graceful restart', lambda: site.httpd.send_signal(signal.SIGUSR1)),
                 ('hard restart', lambda: site.httpd.send_signal(signal.SIGHUP)),
-                ('kill -9', lambda: kill_httpd(site)),
+                ('kill -9', site.kill_httpd),
                 ('graceful restart', lambda: site.httpd.send_signal(signal.SIGUSR1))):
             before = [(f.connects, len(f.got)) for f in followers]
             what()

@@ -351,6 +351,14 @@ class FaultProxy:
         self.faults = []
         self.idle_rule = None
 
+    def lose(self):
+        """What is open stays so, and nothing passes any more."""
+        async def lose_all():
+            for link, task in list(self.links.items()):
+                link.lost = True
+                task.cancel()
+        self.do(lose_all())
+
     def cut(self):
         """Breaks off all that is open."""
         self.do(self.abort_all())
@@ -389,7 +397,7 @@ class FaultProxy:
                     if (link.path or '').startswith(path) and not link.lost])
 
     def lost(self):
-        """How many the silent idle rule has taken."""
+        """How many stay open for nothing."""
         return len([1 for link in list(self.links) if link.lost])
 
     # -- inside

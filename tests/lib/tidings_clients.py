@@ -17,7 +17,7 @@ import struct
 import threading
 import time
 
-from tidings_test import PATIENCE, Failure, deadline, wait_for
+from tidings_test import PATIENCE, Failure, alive, deadline, wait_for
 
 
 class RawStream:
@@ -676,14 +676,6 @@ class FcgiPeer:
 
 
 # -- what is known of a process
-
-def alive(pid):
-    try:
-        with open('/proc/%d/stat' % pid) as f:
-            return f.read().rpartition(')')[2].split()[0] not in 'ZX'
-    except OSError:
-        return False
-
 
 def cpu_seconds(pid):
     with open('/proc/%d/stat' % pid) as f:

@@ -84,6 +84,25 @@ def free_port():
                 return port
 
 
+def can_listen(port):
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(('127.0.0.1', port))
+            s.listen()
+            return True
+        except OSError:
+            return False
+
+
+def alive(pid):
+    try:
+        with open('/proc/%d/stat' % pid) as f:
+            return f.read().rpartition(')')[2].split()[0] not in 'ZX'
+    except OSError:
+        return False
+
+
 def family(pid):
     """The process and all that descend from it."""
     parents = {}
@@ -652,6 +671,23 @@ class Site:
             self.port, self.tls_port = free_port(), free_port()
             self.url = 'http://127.0.0.1:%d' % self.port
         raise Failure('httpd does not start: ' + open(self.error_log).read())
+
+    def kill_httpd(self):
+        """Parent and children at once, as the out-of-memory killer might; and
+        starts it again on the same port."""
+        pids = family(self.httpd.pid)
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.httpd.wait()
+        wait_for(lambda: not any(map(alive, pids)), 10, 'the end of httpd')
+        self.children.remove(self.httpd)
+        port = self.port
+        # Threads of a killed process may end, and close, after it is gone.
+        wait_for(lambda: can_listen(port), 10, 'the port of httpd')
+        self.start_httpd()
+        if self.port != port:
+            raise Failure('the port of httpd went to somebody else')
 
     def stop(self):
         for child in reversed(self.children):
