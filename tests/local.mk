@@ -152,6 +152,7 @@ dist_check_SCRIPTS += \
 	%D%/iframe-data-cannot-leave-its-script.t \
 	%D%/js-is-es5-and-small.t \
 	%D%/js-types-tell-all-of-it.t \
+	%D%/js-each-transport-delivers-in-order.t \
 	%D%/killed-program-is-noticed-at-once.t \
 	%D%/killed-programs-lose-nothing.t \
 	%D%/killed-supervisor-takes-its-programs-along.t \
@@ -229,6 +230,8 @@ dist_check_SCRIPTS += \
 	%D%/websocket-work-of-some-starves-nobody.t
 
 EXTRA_DIST += \
+	%D%/browser/feed.html \
+	%D%/browser/feed.py \
 	%D%/browser/firefox.py \
 	%D%/browser/page.py \
 	%D%/checked \
