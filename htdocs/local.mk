@@ -32,6 +32,8 @@ EXTRA_DIST += \
 	%D%/src/feed.js \
 	%D%/src/http.js \
 	%D%/src/line.js \
+	%D%/src/page.js \
+	%D%/src/publish.js \
 	%D%/src/tabs.js \
 	%D%/src/transports.js \
 	tools/build-js

@@ -18,62 +18,6 @@ var NAMES_MAX = 100;	// in one poll, by the server's default
 var ASK = 10000;	// ms of silence, then the leading tab is asked
 var ANSWER = 4000;	// ms to answer in
 
-function absolute(url) {
-	var link;
-
-	if (doc && doc.createElement) {
-		link = doc.createElement('a');
-		link.href = url;
-		url = link.href;
-	} else if (global.URL && global.location) {
-		url = new global.URL(url, global.location.href).href;
-	}
-	return url.replace(/\/$/, '');
-}
-
-function pageCursor() {
-	var meta = doc && doc.querySelector &&
-		doc.querySelector('meta[name="tidings-cursor"]');
-
-	return meta && meta.getAttribute('content');
-}
-
-function keysOf(names, kind) {
-	return list(names).map(function (name) {
-		return kind + name;
-	});
-}
-
-// Listeners by type.  One that throws does not keep others from hearing.
-function Emitter(that) {
-	var by = Object.create(null);
-
-	that.on = function (type, listener) {
-		(by[type] = by[type] || []).push(listener);
-		return that;
-	};
-	that.off = function (type, listener) {
-		by[type] = list(by[type]).filter(function (one) {
-			return listener && one !== listener;
-		});
-		return that;
-	};
-	return function (type, detail) {
-		list(by[type]).forEach(function (listener) {
-			try {
-				if (listener.handleEvent)
-					listener.handleEvent(detail);
-				else
-					listener.call(that, detail);
-			} catch (error) {
-				setTimeout(function () {
-					throw error;
-				}, 0);
-			}
-		});
-	};
-}
-
 // Channels that were subscribed to together are a group: `floor` is up to
 // where it was told; while it is not ready, what comes is held.
 function Tidings(base, options) {
@@ -583,63 +527,9 @@ function Tidings(base, options) {
 		return feed;
 	};
 
-	function publish(m, tries, done) {
-		function again(code, text) {
-			var error = new Error(text || 'not published');
-
-			error.status = code;
-			if (over || tries > 4 || code && code < 429)
-				return done(error);
-			setTimeout(function () {
-				publish(m, tries + 1, done);
-			}, random(o.retry * Math.pow(2, tries)) + 100);
-		}
-
-		var op = { op: 'publish', key: o.key, messages: [m] };
-
-		if (!tries && line && line.ask(op, function (answer) {
-			if (answer.op === 'ok')
-				done(null, answer.id);
-			else
-				again(answer.status, answer.detail);
-		}))
-			return;
-		http(url + '/publish?batch=1', {
-			body: JSON.stringify([m]),
-			key: o.key,
-			timeout: 2 * o.timeout,
-			credentials: o.credentials
-		}, function (code, text) {
-			var answer = parse(text) || {};
-
-			if (code === 201)
-				done(null, answer[0].id);
-			else
-				again(code, answer.detail);
-		});
-	}
-
 	feed.publish = function (channel, data, more, done) {
-		var isText = typeof data === 'string';
-		var m = {
-			channel: channel,
-			data: isText ? data : JSON.stringify(data),
-			event: more && more.event,
-			content_type: more && more.contentType ||
-				(isText ? 'text/plain' : 'application/json'),
-			dedup: more && more.dedup || unique()
-		};
-
-		if (done || !global.Promise)
-			return publish(m, 0, done || function () {});
-		return new Promise(function (resolve, reject) {
-			publish(m, 0, function (error, id) {
-				if (error)
-					reject(error);
-				else
-					resolve(id);
-			});
-		});
+		return publish(url, o, line, message(channel, data, more || {}),
+			done);
 	};
 
 	feed.close = function () {

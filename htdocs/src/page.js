@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+// ---- what the page has: its address, its cursor, its listeners
+
+function absolute(url) {
+	var link;
+
+	if (doc && doc.createElement) {
+		link = doc.createElement('a');
+		link.href = url;
+		url = link.href;
+	} else if (global.URL && global.location) {
+		url = new global.URL(url, global.location.href).href;
+	}
+	return url.replace(/\/$/, '');
+}
+
+function pageCursor() {
+	var meta = doc && doc.querySelector &&
+		doc.querySelector('meta[name="tidings-cursor"]');
+
+	return meta && meta.getAttribute('content');
+}
+
+function keysOf(names, kind) {
+	return list(names).map(function (name) {
+		return kind + name;
+	});
+}
+
+// Listeners by type.  One that throws does not keep others from hearing.
+function Emitter(that) {
+	var by = Object.create(null);
+
+	that.on = function (type, listener) {
+		(by[type] = by[type] || []).push(listener);
+		return that;
+	};
+	that.off = function (type, listener) {
+		by[type] = list(by[type]).filter(function (one) {
+			return listener && one !== listener;
+		});
+		return that;
+	};
+	return function (type, detail) {
+		list(by[type]).forEach(function (listener) {
+			try {
+				if (listener.handleEvent)
+					listener.handleEvent(detail);
+				else
+					listener.call(that, detail);
+			} catch (error) {
+				setTimeout(function () {
+					throw error;
+				}, 0);
+			}
+		});
+	};
+}
