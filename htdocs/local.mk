@@ -7,6 +7,7 @@ dist_htdocs_DATA = \
 	%D%/clock-poll.html \
 	%D%/clock-sse.html \
 	%D%/clock-ws.html \
+	%D%/compare.html \
 	%D%/icon.svg \
 	%D%/index.html \
 	%D%/index.zh-CN.html \
