@@ -171,6 +171,7 @@ dist_check_SCRIPTS += \
 	%D%/page-clock-sse.t \
 	%D%/page-clock-ws.t \
 	%D%/page-clocks-in-firefox.t \
+	%D%/page-compare.t \
 	%D%/page-home.t \
 	%D%/page-layout.t \
 	%D%/page-monitor.t \

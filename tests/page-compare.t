@@ -1,0 +1,175 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+#
+# page-compare.t - issue 4: the page that compares the transports shows the
+# messages of the table on all five, counts the requests that httpd counts, and
+# as many bytes as httpd sends and takes, and measures delays.
+
+import json
+import os
+import re
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                'browser'))
+
+from page import Browser, rows, run, until  # noqa: E402
+from tidings_test import Site  # noqa: E402
+
+KINDS = ['ws', 'sse', 'longpoll', 'iframe', 'poll']
+# Bytes in and out of each request, with headers, as httpd counts them.
+LOG = '''LogFormat "%m %U %s %I %O" bytes
+CustomLog "logs.bytes" bytes'''
+
+
+def shown(browser):
+    """The numbers of each row, by transport and column."""
+    return browser.js('''
+        const all = {};
+        for (const row of document.querySelectorAll('#rows tr')) {
+            const mine = all[row.dataset.transport] = {};
+            for (const cell of row.querySelectorAll('[data-value]'))
+                mine[(cell.closest('td')).className] =
+                    Number(cell.dataset.value);
+        }
+        return all;''')
+
+
+def column(browser, name):
+    return {kind: row[name] for kind, row in shown(browser).items()}
+
+
+def logged(site):
+    """Requests, bytes in and bytes out by transport; and what the last
+    request got, which a long poll was broken off in."""
+    found = {kind: [0, 0, 0, 0] for kind in KINDS}
+    with open(os.path.join(site.dir, 'logs.bytes')) as f:
+        for line in f:
+            match = re.match(r'GET /push/(\w+) \d+ (\d+) (\d+)$', line)
+            if match and match.group(1) in found:
+                one = found[match.group(1)]
+                one[0] += 1
+                one[1] += int(match.group(2))
+                one[3] = int(match.group(3))
+                one[2] += one[3]
+    return found
+
+
+def last(browser):
+    return browser.js('return document.getElementById("said").textContent')
+
+
+def costs(t, browser, site):
+    """Without a feeder, so that it is known what there is to count."""
+    for n in range(3):
+        site.publish_sql('clock', 'from before %d' % n)
+    browser.open(site.url + '/compare.html')
+    t.equal(browser.js('return [...document.querySelectorAll("#rows tr")]'
+                       '.map(row => row.dataset.transport)'),
+            KINDS, 'a row for each transport')
+    t.soon(lambda: browser.state() == 'live', 'all five are live', 20,
+           lambda: browser.text('rows'))
+    t.equal(browser.text('state'), '5 of 5 are live', 'and it says so')
+    t.equal(column(browser, 'messages'), dict.fromkeys(KINDS, 0),
+            'what was there before does not count')
+    for n in range(8):
+        site.publish_sql('clock', 'message %d \u20ac' % n)
+        until(lambda: column(browser, 'messages')['ws'] == n + 1)
+    browser.click('#burst')
+    t.soon(lambda: last(browser).startswith('20 messages'),
+           'a burst is published', 20, lambda: last(browser))
+    t.equal(rows(site.db, "SELECT count(*), count(DISTINCT id) FROM changes "
+                 "WHERE channel = 'compare'"), [(20, 20)], 'as 20 rows')
+    t.soon(lambda: column(browser, 'messages') == dict.fromkeys(KINDS, 28),
+           'all five show as many messages as the table has', 20,
+           lambda: column(browser, 'messages'))
+    # Two more polls, which bring nothing.
+    before = column(browser, 'requests')['poll']
+    t.soon(lambda: column(browser, 'requests')['poll'] >= before + 2,
+           'a short poll asks again and again')
+    t.equal(column(browser, 'messages'), dict.fromkeys(KINDS, 28),
+            'and nothing is counted twice')
+    delays = column(browser, 'delay')
+    t.ok(all(0 <= delays[kind] < 2000 for kind in KINDS if kind != 'poll'),
+         'who is told at once has it on the screen soon', delays)
+    t.ok(delays['poll'] > max(delays[kind] for kind in KINDS
+                              if kind != 'poll'),
+         'and who polls later', delays)
+    browser.click('#stop')
+    t.soon(lambda: browser.text('state') == 'stopped', 'it can be stopped')
+
+    # httpd writes its log when a request is over.
+    page = shown(browser)
+    # The library breaks off at most the request that was just going.
+    until(lambda: all(logged(site)[kind][0] >= page[kind]['requests']
+                      for kind in KINDS))
+    log = logged(site)
+    t.equal({kind: page[kind]['requests'] for kind in KINDS},
+            {kind: log[kind][0] for kind in KINDS},
+            'as many requests as httpd has seen')
+    t.note(json.dumps({kind: [page[kind]['sent'], page[kind]['received']] +
+                       log[kind] for kind in KINDS}))
+    for kind in KINDS:
+        _, took, gave, broken = log[kind]
+        gave -= broken if kind == 'longpoll' else 0
+        t.ok(abs(page[kind]['sent'] - took) <= 0.1 * took,
+             '%s: sent about what httpd took' % kind,
+             page[kind]['sent'], took)
+        t.ok(abs(page[kind]['received'] - gave) <= 0.05 * gave,
+             '%s: received about what httpd gave' % kind,
+             page[kind]['received'], gave)
+    cost = column(browser, 'cost')
+    t.equal({kind: round((page[kind]['sent'] + page[kind]['received']) / 28)
+             for kind in KINDS}, cost, 'a message costs both, shared by all')
+    t.ok(min(cost, key=cost.get) == 'ws', 'a WebSocket costs least', cost)
+    t.equal(browser.complaints(), [], 'no request failed')
+
+    browser.click('#stop')
+    t.soon(lambda: browser.state() == 'live', 'and started again')
+    t.equal(column(browser, 'messages'), dict.fromkeys(KINDS, 0),
+            'from zero')
+    site.publish_sql('clock', 'after the start')
+    t.soon(lambda: column(browser, 'messages') == dict.fromkeys(KINDS, 1),
+           'and counts on')
+
+
+def lively(t, browser, site):
+    """With the feeder, and the server's clock an hour ahead."""
+    browser.open(site.url + '/compare.html')
+    t.soon(lambda: min(column(browser, 'messages').values()) >= 3,
+           'the clock comes in five ways')
+    t.ok('one clock' in ' '.join(browser.text('clocks').split()),
+         'on one machine there is one clock', browser.text('clocks'))
+    # The charts draw: some pixel of each is not transparent.
+    t.equal(browser.js('''
+        return [...document.querySelectorAll('.delays canvas')].map(one =>
+            one.getContext('2d').getImageData(0, 0, one.width, one.height)
+                .data.some(byte => byte)).join()'''),
+            'true,true,true,true,true', 'each row has a chart')
+    browser.driver.execute_cdp_cmd(
+        'Page.addScriptToEvaluateOnNewDocument', {'source': '''
+            const now = Date.now;
+            Date.now = () => now() - 3600000;'''})
+    browser.open(site.url + '/compare.html')
+    t.soon(lambda: min(column(browser, 'messages').values()) >= 3,
+           'messages come from a server whose clock is an hour ahead')
+    t.soon(lambda: 'not the same' in browser.text('clocks'),
+           'which is noticed')
+    t.soon(lambda: all(0 <= delay < 20000 for delay in
+                       column(browser, 'delay').values()),
+           'and taken off the delays', 20, lambda: column(browser, 'delay'))
+    t.equal(browser.complaints(), [], 'no request failed')
+
+
+def test(t):
+    with Browser() as browser:
+        with Site(httpd_extra=LOG) as site:
+            costs(t, browser, site)
+        with Site(feeders=True) as site:
+            lively(t, browser, site)
+        t.soon(lambda: browser.state() == 'error',
+               'tells when the server is gone')
+
+
+run(test)
