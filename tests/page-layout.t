@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 #
-# page-layout.t - issue 1: the pages share one look, fit a phone of 360 pixels
-# and a wide screen, can be read in light and dark, name their controls, and
-# fetch nothing from elsewhere.
+# page-layout.t - issues 1 and 4: all pages of htdocs/ share one look and one
+# header, fit a phone of 360 pixels and a wide screen, can be read in light and
+# dark, name their controls, do not move while they tick, can be gone through by
+# keys, and fetch nothing from elsewhere.
 
+import glob
 import os
 import sys
 
@@ -13,11 +15,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'browser'))
 
 from page import Browser, run  # noqa: E402
-from tidings_test import Site  # noqa: E402
+from tidings_test import SRC, Site  # noqa: E402
 
-PAGES = ['index.html', 'clock-poll.html', 'clock-longpoll.html',
-         'clock-iframe.html', 'clock-sse.html', 'clock-ws.html',
-         'monitor.html']
+PAGES = sorted(os.path.basename(path) for path in glob.glob(
+    os.path.join(SRC, 'htdocs', '*.html')))
+NAV = ['compare.html', 'quotes.html', 'news.html', 'chat.html', 'login.html',
+       'monitor.html', 'index.html#clocks']
 
 # Each element with text of its own and its contrast to what is behind it, if
 # that is below the 4.5 that WCAG 2 (1.4.3) asks for.
@@ -65,6 +68,31 @@ FOREIGN = '''
         !name.startsWith('data:'));'''
 
 
+# How much has moved since the page settled, without anybody touching it, and
+# what; 0 is nothing, 1 all of the window.
+MOVED = '''
+    const done = arguments[0], moved = [];
+    const observer = new PerformanceObserver(list => {
+        for (const entry of list.getEntries())
+            if (!entry.hadRecentInput)
+                moved.push(...entry.sources.map(source => source.node ?
+                    source.node.nodeName + '.' + source.node.className + ' ' +
+                    source.node.textContent.slice(0, 30) : ''));
+    });
+    observer.observe({ type: 'layout-shift' });
+    setTimeout(() => {
+        observer.disconnect();
+        done(moved);
+    }, 2500);'''
+
+HEADER = '''
+    const links = [...document.querySelectorAll('.top nav a')];
+    return [links.map(a => a.getAttribute('href')),
+        [...document.querySelectorAll('.top [aria-current]')].map(a =>
+            a.getAttribute('href')),
+        Boolean(document.querySelector('.foot a[href="push/status"]'))];'''
+
+
 def screen(browser, width, scheme):
     browser.driver.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', {
         'width': width, 'height': 800, 'deviceScaleFactor': 1,
@@ -78,28 +106,62 @@ def settled(browser):
                       '!document.querySelector(".state[data-state=wait]")')
 
 
+def header(t, browser, page):
+    links, current, foot = browser.js(HEADER)
+    chinese = page.endswith('.zh-CN.html')
+    t.equal([link.replace('zh-CN.', '') for link in links], NAV,
+            page + ' has the header of all')
+    own = ('./' if page == 'index.html' else page if chinese else
+           'index.html#clocks' if page.startswith('clock-') else page)
+    t.equal([current, foot], [[own], True], 'and says which it is')
+
+
+def keys(t, browser, page):
+    """Whoever presses the tab key sees where he is."""
+    browser.js('document.activeElement.blur(); scrollTo(0, 0)')
+    seen = []
+    for _ in range(4):
+        browser.driver.switch_to.active_element.send_keys('\ue004')
+        seen.append(browser.js('''
+            const e = document.activeElement, box = e.getBoundingClientRect();
+            return getComputedStyle(e).outlineStyle !== 'none' &&
+                box.left >= 0 && box.width > 0;'''))
+    t.equal(seen, [True] * 4, page + ' shows the focus, first the way past '
+            'the header')
+
+
+def look(t, browser, page):
+    for width in (360, 1280):
+        screen(browser, width, 'light')
+        t.equal(browser.js(WIDER) + browser.js(
+            'const root = document.documentElement;'
+            'return root.scrollWidth > root.clientWidth ? [root.scrollWidth] : '
+            '[]'), [], '%s fits %d pixels' % (page, width))
+    for scheme in ('light', 'dark'):
+        screen(browser, 1280, scheme)
+        t.equal(browser.js(PALE), [], '%s can be read, %s' % (page, scheme))
+    t.equal(browser.js(NAMELESS), [], page + ' names its controls')
+    t.equal(browser.js(
+        'return [document.querySelectorAll("h1").length, '
+        'document.documentElement.lang, /Tidings/.test(document.title)]'),
+            [1, 'zh-CN' if '.zh-CN.' in page else 'en', True],
+            page + ' has one heading, a language and a title')
+
+
 def test(t):
+    t.ok(len(PAGES) > 8, 'all pages are found', PAGES)
     with Site(feeders=True) as site, Browser() as browser:
         for page in PAGES:
             browser.open(site.url + '/' + page)
             t.soon(lambda: settled(browser), page + ' gets to work')
-            if page != 'index.html':
+            screen(browser, 360, 'light')
+            t.equal(browser.driver.execute_async_script(MOVED), [],
+                    page + ' stands still on a phone while it ticks')
+            header(t, browser, page)
+            keys(t, browser, page)
+            if browser.js('return Boolean(document.querySelector("summary"))'):
                 browser.click('summary')
-            for width in (360, 1280):
-                screen(browser, width, 'light')
-                t.equal(browser.js(WIDER), [],
-                        '%s fits %d pixels' % (page, width))
-            for scheme in ('light', 'dark'):
-                screen(browser, 1280, scheme)
-                t.equal(browser.js(PALE), [],
-                        '%s can be read, %s' % (page, scheme))
-            t.equal(browser.js(NAMELESS), [], page + ' names its controls')
-            t.equal(browser.js(
-                'return [document.querySelectorAll("h1").length, '
-                'document.documentElement.lang, '
-                '/Tidings/.test(document.title)]'),
-                    [1, 'en', True],
-                    page + ' has one heading, a language and a title')
+            look(t, browser, page)
             t.equal(browser.js(FOREIGN), [],
                     page + ' fetches nothing from elsewhere')
         t.equal(browser.complaints(), [], 'no request failed')
