@@ -235,6 +235,7 @@ EXTRA_DIST += \
 	%D%/browser/feed.py \
 	%D%/browser/firefox.py \
 	%D%/browser/page.py \
+	%D%/browser/screenshots \
 	%D%/checked \
 	%D%/clients/package-lock.json \
 	%D%/clients/package.json \
