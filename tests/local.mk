@@ -151,6 +151,7 @@ dist_check_SCRIPTS += \
 	%D%/iframe-callback-names-are-checked.t \
 	%D%/iframe-data-cannot-leave-its-script.t \
 	%D%/js-is-es5-and-small.t \
+	%D%/js-runs-in-an-es5-browser.t \
 	%D%/js-types-tell-all-of-it.t \
 	%D%/js-each-transport-delivers-in-order.t \
 	%D%/killed-program-is-noticed-at-once.t \
