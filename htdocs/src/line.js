@@ -159,6 +159,9 @@ function Line(url, o, since, keys, to) {
 
 	function ended(me, status, after, clean) {
 		var lived = now() - opened, idle = now() - me.heard;
+		var isLast = me.index + 1 >= rungs.length;
+		// Busy or broken may be one program of several.
+		var next = isLast || fails < 2 ? here : me.index + 1;
 
 		if (me === probe) {
 			probe = null;
@@ -167,8 +170,7 @@ function Line(url, o, since, keys, to) {
 		run = null;
 		after = after || 0;
 		sawStatus = sawStatus || status > 0;
-		if (REFUSED[status] && (status !== 404 || me.ready ||
-			me.index + 1 >= rungs.length))
+		if (REFUSED[status] && (status !== 404 || me.ready || isLast))
 			return refuse(status);
 		if (me.ready) {
 			// An idle line was cut: beat faster from now on.
@@ -178,16 +180,16 @@ function Line(url, o, since, keys, to) {
 				climb = o.upgrade;
 			strikes = clean ? strikes : status === -1 ? strikes + 2 :
 				lived < BRIEF ? strikes + 1 : 0;
-			if (strikes > 2 && me.index + 1 < rungs.length) {
+			if (strikes > 2 && !isLast) {
 				strikes = 0;
 				return begin(me.index + 1);
 			}
 			return pause(status >= 429 ? backoff() : random(spread),
 				me.index, after);
 		}
-		if (status >= 429 && (fails < 2 || me.index + 1 >= rungs.length))
-			return pause(backoff(), here, after);
-		if (me.index + 1 < rungs.length)
+		if (status >= 429 && (after || next === here))
+			return pause(backoff(), next, after);
+		if (!isLast)
 			return begin(me.index + 1);
 		if (sawStatus || !/ws|iframe/.test(rungs[me.index]))
 			return pause(backoff(), fails % 2 ? here : 0, after);
@@ -195,7 +197,7 @@ function Line(url, o, since, keys, to) {
 		run = { stop: poll(url + '/poll', query(keys, { since: line.at }), o,
 			function (status, text, after) {
 				run = null;
-				if (REFUSED[status] && status !== 404)
+				if (REFUSED[status])
 					refuse(status);
 				else
 					pause(backoff(), fails % 2 ? here : 0, after);
@@ -248,6 +250,7 @@ function Line(url, o, since, keys, to) {
 		}, 20);
 	}
 
+	// A frame that broke off is told by its silence alone, in some browsers.
 	function tick() {
 		var time = now(), slept = time - last > BRIEF;
 
@@ -258,7 +261,8 @@ function Line(url, o, since, keys, to) {
 			return;
 		if (run.pinged ? time - run.pinged > o.timeout :
 			rungs[run.index].indexOf('poll') < 0 &&
-			time - run.heard > o.silence)
+			time - run.heard > o.silence /
+				(rungs[run.index] === 'iframe' ? 2 : 1))
 			return run.end(-1);
 		if (run.ping && !run.pinged && time - run.heard > beat) {
 			run.pinged = time;
