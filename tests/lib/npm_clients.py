@@ -28,8 +28,7 @@ class Clients:
     def __init__(self, folder):
         self.folder = folder
         self.modules = os.path.join(folder, 'node_modules')
-        self.httpd = ('Alias "/clients/" "%s/"\nAddType text/javascript .mjs'
-                      % self.modules)
+        self.httpd = 'Alias "/clients/" "%s/"' % self.modules
 
     def versions(self):
         out = []

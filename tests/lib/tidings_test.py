@@ -568,7 +568,7 @@ class Site:
         if os.geteuid() == 0:
             lines += ['User www-data', 'Group www-data']
         lines += ['AddType text/html .html', 'AddType text/css .css',
-                  'AddType text/javascript .js', 'AddType image/svg+xml .svg',
+                  'AddType text/javascript .js .mjs', 'AddType image/svg+xml .svg',
                   'TypesConfig /dev/null', 'DirectoryIndex index.html',
                   'Define TIDINGS_RUN "%s"' % self.run_dir,
                   'Define TIDINGS_WS 127.0.0.1:%d' % self.ws_port]
