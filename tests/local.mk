@@ -175,6 +175,7 @@ dist_check_SCRIPTS += \
 	%D%/page-compare.t \
 	%D%/page-home.t \
 	%D%/page-layout.t \
+	%D%/page-library-in-readme.t \
 	%D%/page-monitor.t \
 	%D%/poll-answers-304-only-to-if-none-match.t \
 	%D%/poll-answers-what-came-since-the-cursor.t \
