@@ -3,13 +3,14 @@
 # Issue 4: pages of htmx 2 and of htmx 4, with their own extensions for SSE and
 # WebSocket, have HTML from the server in a real browser: by event name, over
 # lines, appended and out of band; a form publishes; after a program was killed
-# SSE goes on where it was, each message once and in order.
+# SSE goes on where it was, each message once and in order. With our EventSource
+# in the place of the browser's, htmx 2 does so after a 503 as well.
 import os, signal, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'browser'))
 from npm_clients import npm_clients
 from page import Browser, rows, run
-from tidings_test import Site
+from tidings_test import Site, wait_for
 
 HTMX = {2: ('/clients/htmx.org/dist/htmx.min.js', '/clients/htmx-ext-sse/dist/sse.min.js',
             '/clients/htmx-ext-ws/dist/ws.min.js'),
@@ -50,8 +51,11 @@ SEND = {2: '''
 </div>'''}
 
 
-def write_page(site, name, version, body):
-    scripts = ''.join('<script src="%s"></script>\n' % s for s in HTMX[version])
+OURS = '<script src="tidings.js"></script>\n<script>EventSource = tidings.EventSource;</script>\n'
+
+
+def write_page(site, name, version, body, before=''):
+    scripts = before + ''.join('<script src="%s"></script>\n' % s for s in HTMX[version])
     with open(os.path.join(site.dir, 'htdocs', name), 'w') as f:
         f.write('<!DOCTYPE html>\n<meta charset="utf-8">\n<link rel="icon" href="icon.svg">\n'
                 '<title>htmx</title>\n%s<body>%s</body>\n' % (scripts, body))
@@ -109,6 +113,36 @@ def sse(t, browser, site, version):
     t.soon(lambda: browser.text('part') == 'the part', name('SSE: a reset fetches anew'))
 
 
+def away(site):
+    """Nobody is there until the page was refused; what is said meanwhile."""
+    def refused():
+        with open(os.path.join(site.dir, 'access.log')) as f:
+            return sum(' 503 ' in line and '/push/' in line for line in f)
+    before = refused()
+    site.supervisor.terminate()
+    site.supervisor.wait(20)
+    site.publish_sql('news', '<li>while away</li>')
+    try:
+        wait_for(lambda: refused() > before, 30, 'a refusal')
+    finally:
+        site.spawn_supervisor()
+
+
+def with_ours(t, browser, site):
+    name = lambda text: 'htmx 2 on tidings.EventSource: ' + text
+    write_page(site, 'ours.html', 2, SSE[2].replace('channel=news', 'channel=news&prefix=ours.'),
+               OURS)
+    browser.open(site.url + '/ours.html')
+    t.soon(lambda: len(items(browser)) > 3, name('what was there'), 20, lambda: items(browser))
+    want = items(browser)
+    site.publish_sql('news', '<b>43.01</b>', 'price')
+    t.soon(lambda: browser.text('price') == '43.01', name('an event by its name'))
+    away(site)
+    want += ['while away', 'and back']
+    site.publish_sql('ours.x', '<li>and back</li>')
+    shows(t, browser, want, name('nobody was there, and nothing is lost or doubled'))
+
+
 def ws(t, browser, site, version):
     name = lambda text: 'htmx %d: %s' % (version, text)
     oob = '<p id="state" hx-swap-oob="true">%s</p>'
@@ -153,6 +187,8 @@ def test(t):
                 with open(os.path.join(site.dir, 'htdocs', 'part.html'), 'w') as f:
                     f.write('the part')
                 sse(t, browser, site, version)
+                if version == 2:
+                    with_ours(t, browser, site)
                 ws(t, browser, site, version)
 
 

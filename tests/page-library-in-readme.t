@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 # What README shows of the library works as it stands there, in a browser: the
-# script, the cursor in the page, the element, the module, EventSource's shape,
-# and under the Content-Security-Policy that it names. It tells the real size,
+# script, the cursor in the page, the element, the module, workers, EventSource's
+# shape, and under the Content-Security-Policy that it names. It tells the real size,
 # and its table has the options and defaults of tidings.d.ts.
 import gzip, os, re, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
@@ -96,6 +96,21 @@ def module(t, browser, site, block):
     t.soon(lambda: browser.driver.title == 'to the module', 'the module')
 
 
+def workers(t, browser, site):
+    """In a worker of each kind, which hands on what it is told."""
+    use = ("new Tidings('/push', {channels: 'hello', since: '-1', share: false})"
+           ".on('message', m => postMessage(m.data));")
+    for kind, load in (('classic', "importScripts('tidings.js');"),
+                       ('module', "import Tidings from './tidings.mjs';")):
+        with open(os.path.join(site.dir, 'htdocs', kind + '.js'), 'w') as f:
+            f.write(load + '\n' + use)
+        write(site, 'worker.html', '<script>new Worker("%s.js", {type: "%s"}).onmessage = '
+              'event => document.title = event.data;</script>' % (kind, kind))
+        site.publish_sql('hello', 'in a worker, ' + kind)
+        browser.open(site.url + '/worker.html')
+        t.soon(lambda: browser.driver.title == 'in a worker, ' + kind, 'a worker, ' + kind)
+
+
 def eventsource(t, browser, site, text):
     call = re.search(r"`(new tidings\.EventSource\(.*?\))`", text).group(1)
     write(site, 'shape.html', '<script src="tidings.js"></script><script>let got = [];\nconst '
@@ -110,27 +125,31 @@ def eventsource(t, browser, site, text):
     t.soon(lambda: got() == [['shaped', last], 'headline'], 'and its events', 20, got)
 
 
+def under_policy(t, browser, site, policy, transports):
+    site.httpd.terminate()
+    site.httpd.wait(20)
+    site.extra = (CSP % policy).replace('${HTDOCS}', os.path.join(site.dir, 'htdocs'))
+    site.start_httpd()
+    write(site, 'strict.html', '<script src="/tidings.js"></script>\n'
+          '<script src="/strict.js"></script>')
+    for transport in transports:
+        with open(os.path.join(site.dir, 'htdocs', 'strict.js'), 'w') as f:
+            f.write("const feed = new Tidings('/push', {channels: 'a', since: '-1', share: "
+                    "false, transports: ['iframe', '%s']});\nfeed.on('message', m => "
+                    "document.title = m.data);" % transport)
+        site.publish_sql('a', 'by ' + transport)
+        browser.open(site.url + '/strict')
+        t.soon(lambda: browser.driver.title == 'by ' + transport, 'under %s: %s' % (
+            policy, transport), 20, browser.complaints)
+        t.equal(browser.js('return feed.status.transport'), transport, 'which says so')
+
+
 def policy(t, browser, text):
     named = re.search(r"`(script-src 'self'; connect-src 'self')`", text).group(1)
-    extra = CSP % named
+    frames = re.search(r"`(frame-src 'self')`", text).group(1)
     with Site() as site:
-        site.httpd.terminate()
-        site.httpd.wait(20)
-        site.extra = extra.replace('${HTDOCS}', os.path.join(site.dir, 'htdocs'))
-        site.start_httpd()
-        write(site, 'strict.html', '<script src="/tidings.js"></script>\n'
-              '<script src="/strict.js"></script>')
-        for transport in ('ws', 'sse', 'longpoll', 'poll'):
-            with open(os.path.join(site.dir, 'htdocs', 'strict.js'), 'w') as f:
-                f.write("const feed = new Tidings('/push', {channels: 'a', since: '-1', share: "
-                        "false, transports: ['iframe', '%s']});\nfeed.on('message', m => "
-                        "document.title = m.data);" % transport)
-            site.publish_sql('a', 'by ' + transport)
-            browser.open(site.url + '/strict')
-            t.soon(lambda: browser.driver.title == 'by ' + transport,
-                   'under the policy: %s, once the frame is forbidden' % transport, 20,
-                   browser.complaints)
-            t.equal(browser.js('return feed.status.transport'), transport, 'which says so')
+        under_policy(t, browser, site, named, ('ws', 'sse', 'longpoll', 'poll'))
+        under_policy(t, browser, site, named + '; ' + frames, ('iframe',))
 
 
 def test(t):
@@ -145,6 +164,7 @@ def test(t):
             from_the_page_on(t, browser, site, blocks[1], blocks[0])
             element(t, browser, site, blocks[2])
             module(t, browser, site, blocks[3])
+            workers(t, browser, site)
             eventsource(t, browser, site, text)
         policy(t, browser, text)
 
