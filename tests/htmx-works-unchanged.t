@@ -5,12 +5,12 @@
 # lines, appended and out of band; a form publishes; after a program was killed
 # SSE goes on where it was, each message once and in order. With our EventSource
 # in the place of the browser's, htmx 2 does so after a 503 as well.
-import os, signal, sys
+import os, re, signal, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'browser'))
 from npm_clients import npm_clients
 from page import Browser, rows, run
-from tidings_test import Site, wait_for
+from tidings_test import SRC, Site, wait_for
 
 HTMX = {2: ('/clients/htmx.org/dist/htmx.min.js', '/clients/htmx-ext-sse/dist/sse.min.js',
             '/clients/htmx-ext-ws/dist/ws.min.js'),
@@ -143,6 +143,19 @@ def with_ours(t, browser, site):
     shows(t, browser, want, name('nobody was there, and nothing is lost or doubled'))
 
 
+def in_readme(t, browser, site):
+    with open(os.path.join(SRC, 'README.md'), encoding='utf-8') as f:
+        block = re.search(r'^```html\n(<ul hx-sse:connect.*?)^```', f.read(), re.M | re.S).group(1)
+    shown = lambda: browser.js('return [...document.querySelectorAll("ul li")]'
+                               '.map(e => e.textContent)')
+    site.publish_sql('hello', '<li>before</li>')
+    write_page(site, 'readme.html', 4, block)
+    browser.open(site.url + '/readme.html')
+    t.soon(lambda: shown() == ['before'], 'what README shows of htmx 4', 20, shown)
+    site.publish_sql('hello', '<li>after</li>')
+    t.soon(lambda: shown() == ['before', 'after'], 'and what comes then', 20, shown)
+
+
 def ws(t, browser, site, version):
     name = lambda text: 'htmx %d: %s' % (version, text)
     oob = '<p id="state" hx-swap-oob="true">%s</p>'
@@ -189,6 +202,8 @@ def test(t):
                 sse(t, browser, site, version)
                 if version == 2:
                     with_ours(t, browser, site)
+                else:
+                    in_readme(t, browser, site)
                 ws(t, browser, site, version)
 
 
