@@ -8,6 +8,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 
@@ -15,6 +16,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'browser'))
 
+from firefox import Firefox  # noqa: E402
 from page import Browser, rows, run  # noqa: E402
 from tidings_test import Site  # noqa: E402
 
@@ -43,7 +45,7 @@ def enter(browser, site, name, query=''):
 
 
 def write(browser, text):
-    browser.type('#text', text + '\n')
+    browser.type('#text', text + '\ue007')     # Enter
 
 
 def stored(site, channel='chat'):
@@ -191,8 +193,14 @@ def refused(t, one):
         t.equal(stored(site), [['Eve', 'let me in']], 'and is there once')
 
 
+def another():
+    """Of another make, where there is one."""
+    return Firefox() if shutil.which('firefox-esr') else Browser()
+
+
 def test(t):
-    with Browser() as one, Browser() as two:
+    with Browser() as one, another() as two:
+        t.note('the other browser is ' + type(two).__name__)
         with Site() as site:
             talk(t, one, two, site)
             reading_back(t, one, two)
