@@ -189,6 +189,7 @@ dist_check_SCRIPTS += \
 	%D%/publish-takes-form-fields.t \
 	%D%/quickstart-starts-and-stops-the-demo.t \
 	%D%/readme-commands-work.t \
+	%D%/readmes-match.t \
 	%D%/replaced-folder-does-not-deafen.t \
 	%D%/restarted-httpd-loses-nothing.t \
 	%D%/restored-backup-resets-clients.t \
