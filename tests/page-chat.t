@@ -62,6 +62,9 @@ def talk(t, one, two, site):
     shows(t, one, lines[10:], 'who comes reads the last 50')
     t.soon(lambda: one.js('return document.getElementById("scroll").scrollTop')
            > 0, 'and sees the newest')
+    t.soon(lambda: one.js('return document.querySelector("[role=log]")'
+                          '.getAttribute("aria-busy")') == 'false',
+           'from here on it is read aloud')
     enter(two, site, 'Grace')
     shows(t, two, lines[10:], 'another browser too')
     for browser in (one, two):
@@ -83,6 +86,10 @@ def talk(t, one, two, site):
     t.equal([one.js('return document.title'),
              one.js('return document.querySelectorAll("#log img, #log p b")'
                     '.length')], ['Chat - Tidings', 0], 'nothing was HTML')
+    tall = one.js('const box = document.getElementById("scroll");'
+                  'return [box.scrollHeight > box.clientHeight,'
+                  'document.documentElement.scrollHeight]')
+    t.ok(tall[0] and tall[1] < 2000, 'the messages scroll, not the page', tall)
     one.click('.more')
     t.equal(said(one)[-1], lines[-1], 'a long text can be unfolded')
     site.publish_sql('chat', '<i>no JSON</i>')
