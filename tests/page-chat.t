@@ -167,6 +167,9 @@ def away(t, one, two, site):
     t.equal(waiting(one), 2, 'and waits')
     one.driver.get(site.url + '/chat.html')
     t.soon(lambda: waiting(one) == 2, 'also after the page is loaded anew')
+    t.soon(lambda: one.js('return [...document.querySelectorAll(".fate")]'
+                          '.some(p => /trying on/.test(p.textContent))'),
+           'also after the library gave it up', 90)
     site.spawn_supervisor()
     t.soon(lambda: said(two)[-2:] == [['Ada', 'into the dark'],
                                       ['Ada', 'and once more']],
