@@ -12,6 +12,7 @@ dist_htdocs_DATA = \
 	%D%/index.html \
 	%D%/index.zh-CN.html \
 	%D%/monitor.html \
+	%D%/quotes.html \
 	%D%/style.css \
 	%D%/tidings.d.mts \
 	%D%/tidings.d.ts \
