@@ -154,6 +154,7 @@ dist_check_SCRIPTS += \
 	%D%/js-runs-in-an-es5-browser.t \
 	%D%/js-types-tell-all-of-it.t \
 	%D%/js-each-transport-delivers-in-order.t \
+	%D%/js-killed-programs-lose-nothing.t \
 	%D%/killed-program-is-noticed-at-once.t \
 	%D%/killed-programs-lose-nothing.t \
 	%D%/killed-supervisor-takes-its-programs-along.t \
