@@ -156,6 +156,7 @@ dist_check_SCRIPTS += \
 	%D%/js-each-transport-delivers-in-order.t \
 	%D%/js-killed-programs-lose-nothing.t \
 	%D%/js-restarted-httpd-loses-nothing.t \
+	%D%/js-watchdog-notices-dead-streams.t \
 	%D%/killed-program-is-noticed-at-once.t \
 	%D%/killed-programs-lose-nothing.t \
 	%D%/killed-supervisor-takes-its-programs-along.t \
