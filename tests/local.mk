@@ -155,6 +155,7 @@ dist_check_SCRIPTS += \
 	%D%/js-types-tell-all-of-it.t \
 	%D%/js-each-transport-delivers-in-order.t \
 	%D%/js-killed-programs-lose-nothing.t \
+	%D%/js-ladder-steps-down-when-a-proxy-buffers.t \
 	%D%/js-ladder-survives-idle-droppers.t \
 	%D%/js-restarted-httpd-loses-nothing.t \
 	%D%/js-watchdog-notices-dead-streams.t \
