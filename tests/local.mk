@@ -157,6 +157,7 @@ dist_check_SCRIPTS += \
 	%D%/js-killed-programs-lose-nothing.t \
 	%D%/js-ladder-steps-down-when-a-proxy-buffers.t \
 	%D%/js-ladder-survives-idle-droppers.t \
+	%D%/js-ladder-takes-the-best-rung-that-is-left.t \
 	%D%/js-restarted-httpd-loses-nothing.t \
 	%D%/js-watchdog-notices-dead-streams.t \
 	%D%/killed-program-is-noticed-at-once.t \
