@@ -150,15 +150,16 @@ dist_check_SCRIPTS += \
 	%D%/http2-does-not-hold-streams-back.t \
 	%D%/iframe-callback-names-are-checked.t \
 	%D%/iframe-data-cannot-leave-its-script.t \
-	%D%/js-is-es5-and-small.t \
-	%D%/js-runs-in-an-es5-browser.t \
-	%D%/js-types-tell-all-of-it.t \
+	%D%/js-503-for-a-while-loses-nothing.t \
 	%D%/js-each-transport-delivers-in-order.t \
+	%D%/js-is-es5-and-small.t \
 	%D%/js-killed-programs-lose-nothing.t \
 	%D%/js-ladder-steps-down-when-a-proxy-buffers.t \
 	%D%/js-ladder-survives-idle-droppers.t \
 	%D%/js-ladder-takes-the-best-rung-that-is-left.t \
 	%D%/js-restarted-httpd-loses-nothing.t \
+	%D%/js-runs-in-an-es5-browser.t \
+	%D%/js-types-tell-all-of-it.t \
 	%D%/js-watchdog-notices-dead-streams.t \
 	%D%/killed-program-is-noticed-at-once.t \
 	%D%/killed-programs-lose-nothing.t \
