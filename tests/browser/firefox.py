@@ -327,10 +327,13 @@ class Firefox(Pages):
             self.visit(url)
         return self.tab()
 
+    def look(self, tab):
+        self.wire.ask('WebDriver:SwitchToWindow', handle=tab, focus=False)
+
     def switch(self, tab):
         self.wire.ask('WebDriver:SwitchToWindow', handle=tab, focus=True)
 
     def close_tab(self):
         left = self.wire.ask('WebDriver:CloseWindow')
         if left:
-            self.switch(left[-1])
+            self.look(left[-1])

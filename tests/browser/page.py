@@ -239,32 +239,37 @@ class Browser(Pages):
                     bad.append('%s: %s' % (what['errorText'], url))
         return bad
 
-    # -- tabs: what is done to the page is done to the one in front
+    # -- tabs: what is done to a page is done to the one looked at
 
     def tab(self):
-        """The one in front."""
+        """The one looked at."""
         return self.driver.current_window_handle
 
     def tabs(self):
         return self.driver.window_handles
 
     def new_tab(self, url=None):
-        """Opens one, in front, and returns it."""
+        """Opens one, in front, looks at it and returns it."""
         self.driver.switch_to.new_window('tab')
         if url is not None:
             self.visit(url)
         return self.tab()
 
-    def switch(self, tab):
-        """To the front with it."""
+    def look(self, tab):
+        """At that one, wherever it is."""
         self.driver.switch_to.window(tab)
 
+    def switch(self, tab):
+        """To the front with it."""
+        self.look(tab)
+        self.driver.execute_cdp_cmd('Page.bringToFront', {})
+
     def close_tab(self):
-        """Closes the one in front; the one opened last comes there."""
+        """Closes the one looked at; looks at one that is left."""
         self.driver.close()
         left = self.tabs()
         if left:
-            self.switch(left[-1])
+            self.look(left[-1])
 
 
 def ticks(t, browser, site, changes=2, tag=None):
