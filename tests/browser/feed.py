@@ -63,47 +63,78 @@ class Publisher(threading.Thread):
 
 
 class Client:
-    """A browser with the proxy before it; follows in the tab in front."""
+    """A browser with the proxy before it.  Feeds are known by name, in
+    whichever tab they are."""
 
     def __init__(self, browser, proxy):
         self.browser, self.proxy = browser, proxy
         self.name = browser.name
         self.js = browser.js
         self.watched = []       # names
+        self.places = {}        # the tab of each, where there are several
 
     def open(self, page='/feed.html', url=None):
         """A fresh page; which transport worked is forgotten."""
         self.browser.open((url or self.proxy.url) + page)
         self.js('localStorage.clear()')
-        self.watched = []
+        self.watched, self.places = [], {}
+
+    def tab(self, name, page='/feed.html', **options):
+        """One more tab with one more feed, which shares the line."""
+        if self.watched:
+            self.browser.new_tab(self.proxy.url + page)
+        self.watch(name, **dict({'share': True}, **options))
+        self.places[name] = self.browser.tab()
 
     def watch(self, name, **options):
         self.js('watch(arguments[0], arguments[1])', name,
                 dict(OPTIONS, **options))
         self.watched.append(name)
 
+    def at(self, name, script, *arguments):
+        """Runs the script in the tab of that feed, whose name comes first."""
+        if name in self.places:
+            self.browser.look(self.places[name])
+        return self.js(script, name, *arguments)
+
     def forget(self, *names):
         """Closes those feeds."""
         for name in names or list(self.watched):
-            self.js('feeds[arguments[0]].close()', name)
+            self.at(name, 'feeds[arguments[0]].close()')
             self.watched.remove(name)
 
     def got(self, name):
         """[id, channel, event, data, time] of each message."""
-        return self.js('return got[arguments[0]]', name)
+        return self.at(name, 'return got[arguments[0]]')
 
     def count(self, name):
-        return self.js('return got[arguments[0]].length', name)
+        return self.at(name, 'return got[arguments[0]].length')
+
+    def last(self, name):
+        """The id of the last one, as a number."""
+        last = self.at(name, 'const all = got[arguments[0]];'
+                       'return all.length ? all[all.length - 1][0] : "-0"')
+        return int(last.rpartition('-')[2])
 
     def told(self, name, type=None):
         """{type, detail, at} of each event that is no message."""
-        return [one for one in self.js('return told[arguments[0]]', name)
+        return [one for one in self.at(name, 'return told[arguments[0]]')
                 if type in (None, one['type'])]
 
     def status(self, name):
-        return self.js('const s = feeds[arguments[0]].status; return {'
+        return self.at(name, 'const s = feeds[arguments[0]].status; return {'
                        'state: s.state, transport: s.transport, '
-                       'delay: s.delay, leader: s.leader }', name)
+                       'delay: s.delay, leader: s.leader }')
+
+    def leaders(self):
+        """Of the feeds that are watched."""
+        return [name for name in self.watched if self.status(name)['leader']]
+
+    def thrown(self):
+        """What was thrown in any of the tabs."""
+        names = {self.places.get(name): name for name in self.watched}
+        return [one for name in names.values()
+                for one in self.at(name, 'return thrown')]
 
     def live_by(self, name):
         """The transport that messages come by, else None."""
@@ -190,12 +221,8 @@ class Stage:
         site = self.site
         at = (site.sql('SELECT coalesce(max(id), 0) FROM changes'))[0][0]
         for client, name in self.watched():
-            def came():
-                last = client.js('const g = got[arguments[0]];'
-                                 'return g.length ? g[g.length - 1][0] : "-0"',
-                                 name)
-                return int(last.rpartition('-')[2]) > at + more
-            t.soon(came, '%s, %s: messages come %s' % (client.name, name, when),
+            t.soon(lambda: client.last(name) > at + more,
+                   '%s, %s: messages come %s' % (client.name, name, when),
                    seconds, lambda: client.story(name))
 
     def complete(self, t, end=True):
@@ -213,7 +240,7 @@ class Stage:
                 got = got[:len(want)]
             self.compare(t, client, name, got, want)
         for client in self.clients:
-            t.equal(client.js('return thrown'), [],
+            t.equal(client.thrown(), [],
                     client.name + ': the page threw nothing')
 
     def messages(self):
