@@ -255,8 +255,9 @@ function Line(url, o, since, keys, to) {
 		var time = now(), slept = time - last > BRIEF;
 
 		last = time;
+		// In a hidden page it may be the browser that holds timers back.
 		if (slept)
-			line.check();
+			line.check(!doc || !doc.hidden);
 		if (!run || !run.ready)
 			return;
 		if (run.pinged ? time - run.pinged > o.timeout :
@@ -271,7 +272,7 @@ function Line(url, o, since, keys, to) {
 	}
 
 	// Something changed: go on at once, or see whether it still lives.
-	line.check = function () {
+	line.check = function (isSure) {
 		if (timer) {
 			if (now() >= notBefore)
 				begin(here);
@@ -279,7 +280,7 @@ function Line(url, o, since, keys, to) {
 			if (run.ping) {
 				run.pinged = run.pinged || now();
 				run.ping();
-			} else if (now() - run.heard > o.silence / 2) {
+			} else if (isSure || now() - run.heard > o.silence / 2) {
 				begin(here);
 			}
 		}
