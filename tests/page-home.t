@@ -85,7 +85,7 @@ def examples(t, browser, site):
 def ten_lines(t, browser, site, page):
     """What the page says one begins with does work."""
     insert, script = browser.js('''
-        return [...document.querySelectorAll('.steps code')].slice(1)
+        return [...document.querySelectorAll('.begin code')].slice(1)
             .map(e => e.textContent);''')
     with open(os.path.join(site.dir, 'htdocs', 'begin.html'), 'w',
               encoding='utf-8') as f:
