@@ -25,24 +25,27 @@ NAV = ['compare.html', 'quotes.html', 'news.html', 'chat.html', 'login.html',
 # Each element with text of its own and its contrast to what is behind it, if
 # that is below the 4.5 that WCAG 2 (1.4.3) asks for.
 PALE = '''
-    const parse = color => color.match(/[\\d.]+/g).map(Number);
-    const light = color => parse(color).slice(0, 3).map(v => {
-        v /= 255;
-        return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-    }).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-    const behind = e => {
-        for (; e; e = e.parentElement) {
-            const color = getComputedStyle(e).backgroundColor;
-            if (parse(color)[3] !== 0)
-                return color;
+    const canvas = document.createElement('canvas').getContext('2d',
+        { willReadFrequently: true });
+    const luminance = colors => {
+        // One over the other, as they may be seen through.
+        for (const color of ['#fff', ...colors]) {
+            canvas.fillStyle = color;
+            canvas.fillRect(0, 0, 1, 1);
         }
-        return 'rgb(255, 255, 255)';
+        return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map(v => {
+            v /= 255;
+            return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+        }).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
     };
+    const behind = e => e ? [...behind(e.parentElement),
+        getComputedStyle(e).backgroundColor] : [];
     return [...document.querySelectorAll('body *')].filter(e =>
         !e.disabled && e.getClientRects().length &&
         [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())
     ).map(e => {
-        const pair = [light(getComputedStyle(e).color), light(behind(e))];
+        const pair = [luminance([...behind(e), getComputedStyle(e).color]),
+            luminance(behind(e))];
         return [e.tagName + '.' + e.className, e.textContent.slice(0, 30),
             (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05)];
     }).filter(one => one[2] < 4.5);'''
