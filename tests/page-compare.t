@@ -8,12 +8,14 @@
 import json
 import os
 import re
+import shutil
 import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'browser'))
 
+from firefox import Firefox  # noqa: E402
 from page import Browser, rows, run, until  # noqa: E402
 from tidings_test import Site  # noqa: E402
 
@@ -21,6 +23,8 @@ KINDS = ['ws', 'sse', 'longpoll', 'iframe', 'poll']
 # Bytes in and out of each request, with headers, as httpd counts them.
 LOG = '''LogFormat "%m %U %s %I %O" bytes
 CustomLog "logs.bytes" bytes'''
+# httpd notices by this that a stream was stopped, and writes its line.
+BEATS = {'tidings': {'heartbeat': '2s'}}
 
 
 def shown(browser):
@@ -84,9 +88,9 @@ def costs(t, browser, site):
     t.soon(lambda: column(browser, 'messages') == dict.fromkeys(KINDS, 28),
            'all five show as many messages as the table has', 20,
            lambda: column(browser, 'messages'))
-    # Two more polls, which bring nothing.
+    # One more poll, which brings nothing.
     before = column(browser, 'requests')['poll']
-    t.soon(lambda: column(browser, 'requests')['poll'] >= before + 2,
+    t.soon(lambda: column(browser, 'requests')['poll'] > before,
            'a short poll asks again and again')
     t.equal(column(browser, 'messages'), dict.fromkeys(KINDS, 28),
             'and nothing is counted twice')
@@ -99,11 +103,13 @@ def costs(t, browser, site):
     browser.click('#stop')
     t.soon(lambda: browser.text('state') == 'stopped', 'it can be stopped')
 
-    # httpd writes its log when a request is over.
+    # httpd writes its log when a request is over: that of a stream when a
+    # sign of life can't be sent, that of a long poll when it is answered.
     page = shown(browser)
-    # The library breaks off at most the request that was just going.
     until(lambda: all(logged(site)[kind][0] >= page[kind]['requests']
-                      for kind in KINDS))
+                      for kind in KINDS if kind != 'longpoll'))
+    site.publish_sql('clock', 'for the long poll that was broken off')
+    until(lambda: logged(site)['longpoll'][0] >= page['longpoll']['requests'])
     log = logged(site)
     t.equal({kind: page[kind]['requests'] for kind in KINDS},
             {kind: log[kind][0] for kind in KINDS},
@@ -160,16 +166,29 @@ def lively(t, browser, site):
                        column(browser, 'delay').values()),
            'and taken off the delays', 20, lambda: column(browser, 'delay'))
     t.equal(browser.complaints(), [], 'no request failed')
+    browser.click('#burst')
+    t.soon(lambda: last(browser).startswith('Not published: '),
+           'who may not publish is told so', 20, lambda: last(browser))
+    t.note(last(browser))
+    t.equal(rows(site.db, "SELECT count(*) FROM changes WHERE "
+                 "channel = 'compare'"), [(0,)], 'and nothing was')
 
 
 def test(t):
     with Browser() as browser:
-        with Site(httpd_extra=LOG) as site:
+        with Site(BEATS, httpd_extra=LOG) as site:
             costs(t, browser, site)
-        with Site(feeders=True) as site:
+        with Site({'access': {'publish_from_loopback': 'no'}},
+                  feeders=True) as site:
             lively(t, browser, site)
         t.soon(lambda: browser.state() == 'error',
                'tells when the server is gone')
+    if shutil.which('firefox-esr') is None:
+        t.skip_rest('needs firefox-esr')
+        return
+    t.note('Firefox')
+    with Site(BEATS, httpd_extra=LOG) as site, Firefox() as browser:
+        costs(t, browser, site)
 
 
 run(test)
