@@ -305,12 +305,12 @@ class FaultProxy:
         self.thread.start()
         self.server = None
         self.up()
-        self.ticker = asyncio.run_coroutine_threadsafe(self.watch_idle(), self.loop)
+        asyncio.run_coroutine_threadsafe(self.watch_idle(), self.loop)
         return self
 
     def __exit__(self, *exc):
-        self.ticker.cancel()
         self.down()
+        self.do(self.end())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
         self.loop.close()
@@ -469,6 +469,13 @@ class FaultProxy:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.links.clear()
+
+    async def end(self):
+        """Of every task: one may have begun while the listener closed."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     async def watch_idle(self):
         while True:
