@@ -153,6 +153,7 @@ dist_check_SCRIPTS += \
 	%D%/js-503-for-a-while-loses-nothing.t \
 	%D%/js-another-tab-takes-over.t \
 	%D%/js-climbs-again.t \
+	%D%/js-comes-back-from-bfcache.t \
 	%D%/js-each-transport-delivers-in-order.t \
 	%D%/js-goes-on-when-online-again.t \
 	%D%/js-is-es5-and-small.t \
