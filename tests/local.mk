@@ -169,6 +169,7 @@ dist_check_SCRIPTS += \
 	%D%/js-twelve-tabs-share-one-connection.t \
 	%D%/js-types-tell-all-of-it.t \
 	%D%/js-watchdog-notices-dead-streams.t \
+	%D%/js-works-in-workers-and-modules.t \
 	%D%/killed-program-is-noticed-at-once.t \
 	%D%/killed-programs-lose-nothing.t \
 	%D%/killed-supervisor-takes-its-programs-along.t \
