@@ -39,3 +39,7 @@ EXTRA_DIST += \
 	%D%/src/tabs.js \
 	%D%/src/transports.js \
 	tools/build-js
+
+examplesdir = $(htdocsdir)/examples
+dist_examples_DATA = \
+	%D%/examples/tidings.php
