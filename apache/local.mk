@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 apacheconfdir = $(sysconfdir)/$(PACKAGE)
 nodist_apacheconf_DATA = %D%/apache.conf %D%/apache-cgi.conf
-EXTRA_DIST += %D%/tidings.conf.in %D%/tidings-cgi.conf.in
+EXTRA_DIST += %D%/tidings.conf.in %D%/tidings-cgi.conf.in %D%/tidings-php.conf.in
 CLEANFILES += %D%/apache.conf %D%/apache-cgi.conf
 
 FILL_IN = sed -e 's|@sysconfdir[@]|$(sysconfdir)|g' \

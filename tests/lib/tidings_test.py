@@ -449,13 +449,14 @@ class Site:
 
     def __init__(self, settings=None, cgi=False, httpd_extra='', mpm='event',
                  feeders=False, echo=True, programs=True, wstunnel=False,
-                 keep_alive=True, modules=(), tls=False):
+                 keep_alive=True, modules=(), tls=False, php=False):
         self.settings = settings or {}
         self.cgi, self.mpm, self.extra = cgi, mpm, httpd_extra
         self.feeders, self.echo, self.programs = feeders, echo, programs
         self.wstunnel = wstunnel
         self.modules = modules  # more of httpd's, without the mod_
         self.tls = tls          # https on tls_port as well
+        self.php = php          # the examples' PHP runs
         self.children = []
 
     def __enter__(self):
@@ -553,7 +554,9 @@ class Site:
             modules.append('ssl')
         if self.wstunnel:
             modules.append('proxy_wstunnel')
-        if self.cgi:
+        if self.php:
+            modules.append('actions')
+        if self.cgi or self.php:
             modules.append('cgi' if self.mpm == 'prefork' else 'cgid')
         htdocs = os.path.join(self.dir, 'htdocs')
         if not os.path.isdir(htdocs):
@@ -581,11 +584,15 @@ class Site:
         if self.cgi:
             lines += ['Define TIDINGS_CGI_BIN "%s"' % self.cgi_bin,
                       'Define TIDINGS_CONFIG "%s"' % self.conf]
-            if self.mpm != 'prefork':
-                lines.append('ScriptSock "%s/cgid.sock"' % self.dir)
             lines.append('Include "%s/apache/tidings-cgi.conf.in"' % SRC)
         else:
             lines.append('Include "%s/apache/tidings.conf.in"' % SRC)
+        if (self.cgi or self.php) and self.mpm != 'prefork':
+            lines.append('ScriptSock "%s/cgid.sock"' % self.dir)
+        if self.php:
+            lines += ['Define TIDINGS_EXAMPLES "%s/examples"' % htdocs,
+                      'Define TIDINGS_DB "%s"' % self.db,
+                      'Include "%s/apache/tidings-php.conf.in"' % SRC]
         if self.tls:
             # What stands in the main server holds in this one too.
             lines += ['Listen 127.0.0.1:%d https' % self.tls_port,
