@@ -20,6 +20,10 @@ dist_htdocs_DATA = \
 	%D%/tidings.mjs
 
 # Libraries of others, each whole with its licence.
+qrcodedir = $(htdocsdir)/vendor/qrcode-generator
+dist_qrcode_DATA = \
+	%D%/vendor/qrcode-generator/LICENSE \
+	%D%/vendor/qrcode-generator/qrcode.js
 uplotdir = $(htdocsdir)/vendor/uplot
 dist_uplot_DATA = \
 	%D%/vendor/uplot/LICENSE \
