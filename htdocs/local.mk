@@ -12,6 +12,7 @@ dist_htdocs_DATA = \
 	%D%/index.html \
 	%D%/index.zh-CN.html \
 	%D%/monitor.html \
+	%D%/news.html \
 	%D%/quotes.html \
 	%D%/style.css \
 	%D%/tidings.d.mts \
@@ -46,4 +47,6 @@ EXTRA_DIST += \
 
 examplesdir = $(htdocsdir)/examples
 dist_examples_DATA = \
+	%D%/examples/demo.php \
+	%D%/examples/news.php \
 	%D%/examples/tidings.php

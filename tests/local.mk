@@ -193,6 +193,7 @@ dist_check_SCRIPTS += \
 	%D%/page-layout.t \
 	%D%/page-library-in-readme.t \
 	%D%/page-monitor.t \
+	%D%/page-news.t \
 	%D%/page-quotes.t \
 	%D%/php-helper-publishes-in-the-applications-transaction.t \
 	%D%/poll-answers-304-only-to-if-none-match.t \

@@ -307,3 +307,24 @@ def published(t, browser, site, channel='clock'):
     site.publish_sql(channel, words)
     t.soon(lambda: words in [line[-1] for line in browser.log()],
            'a row by plain SQL shows up as it is', DEADLINE_S, browser.log)
+
+
+def panels_are_true(t, browser):
+    """One check: what a page shows of its server side is what the server runs.
+    Lines of <code data-of="FILE"> stand in that file, in this order; a line
+    with dots stands for some that are left out."""
+    lost = []
+    shown = browser.js('return [...document.querySelectorAll("code[data-of]")]'
+                       '.map(code => [code.dataset.of, code.textContent])')
+    for name, code in shown:
+        with open(os.path.join(tidings_test.SRC, 'htdocs', name)) as f:
+            lines = [line.strip() for line in f]
+        at = 0
+        for line in filter(None, map(str.strip, code.splitlines())):
+            if line == '\u2026':
+                continue
+            if line in lines[at:]:
+                at = lines.index(line, at) + 1
+            else:
+                lost.append('%s: %s' % (name, line))
+    t.ok(shown and not lost, 'the server side that it shows is the real one', *lost)

@@ -1,0 +1,87 @@
+<?php
+
+// SPDX-License-Identifier: MIT
+//
+// demo.php - what the example pages have in common: the database, a session with
+// its token against forged requests, answers in JSON.
+
+require_once __DIR__ . '/tidings.php';
+
+/** The database of Tidings, which here has the examples' tables as well. */
+function demo_db(string $tables): PDO
+{
+    $db = tidings_open((string) getenv('TIDINGS_DB'));
+    $db->setAttribute(PDO::ATTR_DEFAULT_FETCH_MODE, PDO::FETCH_ASSOC);
+    $db->exec($tables);
+    return $db;
+}
+
+/** Takes up or begins the visitor's session, which has a token. */
+function demo_session(string $name): void
+{
+    session_name($name);
+    session_start([
+        'use_strict_mode' => true,
+        'use_only_cookies' => true,
+        'cookie_httponly' => true,
+        'cookie_samesite' => 'Lax',
+        'cookie_secure' => !empty($_SERVER['HTTPS']),
+        'cookie_path' => dirname($_SERVER['SCRIPT_NAME']),
+    ]);
+    $_SESSION['token'] = $_SESSION['token'] ?? bin2hex(random_bytes(16));
+}
+
+/**
+ * A page of another site can make a browser post here, cookie and all, but it can't
+ * read the token that belongs to the cookie.  True if the request has it.
+ */
+function demo_is_ours(): bool
+{
+    return hash_equals($_SESSION['token'], demo_field('token'));
+}
+
+/** A field of the form: text as UTF-8 without blanks around it, else ''. */
+function demo_field(string $name): string
+{
+    $value = $_POST[$name] ?? '';
+    return is_string($value) && preg_match('//u', $value) ? trim($value) : '';
+}
+
+/** Whether that is so many characters, of one line or more. */
+function demo_is_text(string $text, int $least, int $most, bool $lines = false): bool
+{
+    $character = $lines ? '(?:\P{Cc}|\n)' : '\P{Cc}';
+    return preg_match("/^$character{{$least},$most}\$/Du", $text) === 1;
+}
+
+/** Text for HTML. */
+function h(string $text): string
+{
+    return htmlspecialchars($text, ENT_QUOTES | ENT_SUBSTITUTE, 'UTF-8');
+}
+
+/** Answers with JSON, and that is all. */
+function demo_answer(array $answer, int $status = 200): void
+{
+    http_response_code($status);
+    header('Content-Type: application/' . ($status < 400 ? 'json' : 'problem+json'));
+    header('Cache-Control: no-store');
+    header('X-Content-Type-Options: nosniff');
+    echo tidings_json($answer), "\n";
+    exit;
+}
+
+/** Refuses with a sentence. */
+function demo_fail(int $status, string $why): void
+{
+    if ($status === 429) {
+        header('Retry-After: 60');
+    }
+    demo_answer(['status' => $status, 'detail' => $why], $status);
+}
+
+// What nobody expected is for the log; the visitor gets a sentence.
+set_exception_handler(function (Throwable $error): void {
+    error_log((string) $error);
+    demo_fail(500, 'This does not work at the moment.');
+});
