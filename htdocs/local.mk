@@ -11,6 +11,7 @@ dist_htdocs_DATA = \
 	%D%/icon.svg \
 	%D%/index.html \
 	%D%/index.zh-CN.html \
+	%D%/login.html \
 	%D%/monitor.html \
 	%D%/news.html \
 	%D%/quotes.html \
@@ -48,5 +49,8 @@ EXTRA_DIST += \
 examplesdir = $(htdocsdir)/examples
 dist_examples_DATA = \
 	%D%/examples/demo.php \
+	%D%/examples/login-table.php \
+	%D%/examples/login.php \
 	%D%/examples/news.php \
+	%D%/examples/phone.php \
 	%D%/examples/tidings.php

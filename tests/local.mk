@@ -192,6 +192,7 @@ dist_check_SCRIPTS += \
 	%D%/page-home.t \
 	%D%/page-layout.t \
 	%D%/page-library-in-readme.t \
+	%D%/page-login.t \
 	%D%/page-monitor.t \
 	%D%/page-news.t \
 	%D%/page-quotes.t \
