@@ -197,6 +197,7 @@ dist_check_SCRIPTS += \
 	%D%/page-news.t \
 	%D%/page-quotes.t \
 	%D%/php-helper-publishes-in-the-applications-transaction.t \
+	%D%/php-runs-in-the-examples-alone.t \
 	%D%/poll-answers-304-only-to-if-none-match.t \
 	%D%/poll-answers-what-came-since-the-cursor.t \
 	%D%/polling-pages-through-a-backlog-without-loss.t \
