@@ -53,4 +53,10 @@ dist_examples_DATA = \
 	%D%/examples/login.php \
 	%D%/examples/news.php \
 	%D%/examples/phone.php \
-	%D%/examples/tidings.php
+	%D%/examples/tidings.php \
+	%D%/examples/wordpress-style.php
+
+wordpressdir = $(examplesdir)/wordpress
+dist_wordpress_DATA = \
+	%D%/examples/wordpress/tidings-live.js \
+	%D%/examples/wordpress/tidings-live.php

@@ -196,6 +196,7 @@ dist_check_SCRIPTS += \
 	%D%/page-monitor.t \
 	%D%/page-news.t \
 	%D%/page-quotes.t \
+	%D%/page-wordpress-style.t \
 	%D%/php-helper-publishes-in-the-applications-transaction.t \
 	%D%/php-runs-in-the-examples-alone.t \
 	%D%/poll-answers-304-only-to-if-none-match.t \
@@ -379,6 +380,7 @@ EXTRA_DIST += \
 	%D%/lib/websocket_deflate_cases.py \
 	%D%/lib/websocket_suite.py \
 	%D%/lib/websocket_text_cases.py \
+	%D%/lib/wordpress_stand_in.php \
 	%D%/run
 
 TESTS = $(check_PROGRAMS) $(dist_check_SCRIPTS)
