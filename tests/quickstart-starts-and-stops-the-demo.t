@@ -51,6 +51,7 @@ def walk_through(t, state, mark):
         t.ok(True, 'the clock ticks')
         page = fetch(port, '/')
         t.ok(page.status == 200 and 'Tidings' in page.text, 'the home page is there')
+        t.equal(fetch(port, '/examples/news.php').status, 200, 'PHP runs')
         r = quickstart('status', *args)
         t.ok(r.returncode == 0 and r.stdout.count('runs (process') == 5,
              'status says that all of it runs', r.stdout, r.stderr)
