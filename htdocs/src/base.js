@@ -19,6 +19,8 @@ var LADDER = ['ws', 'sse', 'longpoll', 'iframe', 'poll'];
 var REFUSED = { 204: 1, 400: 1, 401: 1, 403: 1, 404: 1, 410: 1 };
 var BRIEF = 10000;		// ms; who lives less did not prove itself
 var CLIMB_MAX = 1800000;	// ms between tries of better transports
+var LONG = 1e9;			// ms; a timer can't take much more
+var NAMES_MAX = 100;		// in one request, by the server's default
 var doc = global.document;
 var navigator = global.navigator || {};
 var tidings = global.tidings = global.tidings || {};

@@ -58,7 +58,7 @@ function define() {
 		at.feed = new Tidings(at.getAttribute('src') || '/push', {
 			channels: names('channels'),
 			prefixes: names('prefixes'),
-			since: at.feed ? at.feed.lastEventId :
+			since: at.feed && at.feed.lastEventId ||
 				at.getAttribute('since') || undefined
 		}).on('message', show).on('status', function (status) {
 			at.setAttribute('state', status.state);

@@ -1,52 +1,63 @@
 /* SPDX-License-Identifier: MIT */
 // ---- in the shape of EventSource
 
-// For pages and libraries that have one: the same events, over whatever
-// gets through.  The address is that of the SSE program.
-tidings.EventSource = function (address, options) {
-	var source = this;
-	var emit = Emitter(source);
+// For pages and libraries that have one: the same events, over whatever gets
+// through.  The address is that of the SSE program.  It is a real EventTarget
+// where such a thing can be made (HTML Standard, section 9.2.2).
+var isTarget = (function () {
+	try {
+		return !!new global.EventTarget();
+	} catch (error) {
+		return false;
+	}
+})();
+
+tidings.EventSource = function Source(address, options) {
+	var source = isTarget ?
+		Reflect.construct(global.EventTarget, [], Source) : this;
+	var emit = isTarget ? null : Emitter(source);
 	var at = absolute(address).split('?');
 	var o = { channels: [], prefixes: [] };
 	var feed;
 
 	(at[1] || '').split('&').forEach(function (pair) {
-		var part = pair.split('=').map(function (text) {
-			return decodeURIComponent(text.replace(/\+/g, ' '));
-		});
+		var cut = (pair + '=').indexOf('=');
+		var name = pair.slice(0, cut);
+		var value = decodeURIComponent(
+			pair.slice(cut + 1).replace(/\+/g, ' '));
 
-		if (part[0] === 'channel' || part[0] === 'topic')
-			o.channels.push(part[1]);
-		else if (part[0] === 'channels')
-			o.channels = o.channels.concat(part[1].split(','));
-		else if (part[0] === 'prefix')
-			o.prefixes.push(part[1]);
-		else if (/^(since|last_?event_?id)$/i.test(part[0]))
-			o.since = part[1];
+		if (name === 'channel' || name === 'topic')
+			o.channels.push(value);
+		else if (name === 'channels')
+			o.channels = o.channels.concat(value.split(','));
+		else if (name === 'prefix')
+			o.prefixes.push(value);
+		else if (/^(since|last_?event_?id)$/i.test(name))
+			o.since = value;
 	});
 	o.withCredentials = !!(options && options.withCredentials);
 	feed = new Tidings(at[0].replace(/\/[^\/]*$/, ''), o);
 
 	function dispatch(type, data, id) {
-		var event = { type: type, data: data, lastEventId: id,
+		var event = { type: type, data: data, lastEventId: id || '',
 			origin: /^\w+:\/\/[^\/]*/.exec(at[0]) + '', target: source };
 
-		try {
-			event = new global.MessageEvent(type, event);
-		} catch (error) {
-			// The plain object does.
-		}
-		if (typeof source['on' + type] === 'function')
-			source['on' + type](event);
-		emit(type, event);
+		if (isTarget)
+			source.dispatchEvent(new global.MessageEvent(type, event));
+		else
+			emit(type, event);
 	}
 
+	['open', 'message', 'error'].forEach(function (type) {
+		source['on' + type] = null;
+		source.addEventListener(type, function (event) {
+			if (typeof source['on' + type] === 'function')
+				source['on' + type](event);
+		});
+	});
 	source.url = at.join('?');
 	source.withCredentials = o.withCredentials;
 	source.readyState = 0;
-	source.onopen = source.onmessage = source.onerror = null;
-	source.addEventListener = source.on;
-	source.removeEventListener = source.off;
 	source.close = function () {
 		source.readyState = 2;
 		feed.close();
@@ -65,7 +76,10 @@ tidings.EventSource = function (address, options) {
 		if (source.readyState !== before)
 			dispatch(source.readyState === 1 ? 'open' : 'error');
 	});
+	return source;
 };
+if (isTarget)
+	tidings.EventSource.prototype = Object.create(global.EventTarget.prototype);
 [tidings.EventSource, tidings.EventSource.prototype].forEach(function (to) {
 	to.CONNECTING = 0;
 	to.OPEN = 1;

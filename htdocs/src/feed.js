@@ -14,7 +14,6 @@ var DEFAULTS = {
 };
 var OURS = { message: 1, open: 1, status: 1, reset: 1, close: 1 };
 var HELD_MAX = 5000;	// messages kept while what came before is fetched
-var NAMES_MAX = 100;	// in one poll, by the server's default
 var ASK = 10000;	// ms of silence, then the leading tab is asked
 var ANSWER = 4000;	// ms to answer in
 
@@ -32,6 +31,7 @@ function Tidings(base, options) {
 	var sent = '';			// and the id that was told last
 	var bus = null, election = null, ticker;
 	var theirs, seen, heard, asked;	// if it does not
+	var waiting = [];		// publishes behind a subscribe
 	var over = false, joiner = 0, name;
 
 	Object.keys(DEFAULTS).forEach(function (key) {
@@ -101,8 +101,10 @@ function Tidings(base, options) {
 	// ---- messages
 
 	function tell(m) {
+		if (over)
+			return;
 		emit('message', m);
-		if (m.event && !OURS[m.event])
+		if (!over && m.event && !OURS[m.event])
 			emit(m.event, m);
 	}
 
@@ -132,7 +134,8 @@ function Tidings(base, options) {
 		groups = groups.filter(function (group, i) {
 			return !groups.slice(0, i).some(function (one) {
 				if (!one.ready || !group.ready ||
-					one.floor !== group.floor)
+					one.floor !== group.floor ||
+					one.keys.length + group.keys.length > NAMES_MAX)
 					return false;
 				one.keys = one.keys.concat(group.keys);
 				return true;
@@ -140,33 +143,50 @@ function Tidings(base, options) {
 		});
 	}
 
-	// The line covers a group from `upto` on: fetch what comes before.
+	// The line covers a group from `upto` on: fetch what comes before.  One
+	// without a start gets it first, and then waits for the line.
 	function catchUp(group) {
+		var turn = group.busy = {};
+
+		// Whether it has not become ready, or gone, in another way.
+		function isMine() {
+			return !over && group.busy === turn && groups.indexOf(group) >= 0;
+		}
+
 		if (order(group.since, group.upto) >= 0)
 			return ready(group);
-		group.busy = true;
 		poll(url + '/poll', query(group.keys,
 			{ since: group.since || 'latest' }), o,
-		function (status, text) {
+		function (status, text, after) {
 			var answer = status === 200 && parse(text);
 
-			group.busy = false;
-			if (over || groups.indexOf(group) < 0)
+			if (!isMine())
 				return;
 			if (REFUSED[status] && status !== 404)
 				return finish('refused', status);
-			if (!answer)
+			if (!answer || !answer.cursor)
 				return setTimeout(function () {
-					if (!group.busy && !group.ready)
+					if (isMine())
 						catchUp(group);
-				}, o.retry / 2 + random(o.retry));
+				}, (after || 0) + 200 + random(Math.min(o.maxRetry,
+					o.retry * Math.pow(2, group.fails++))));
+			group.fails = 0;
 			if (answer.reset)
 				emit('reset', { cursor: answer.cursor });
 			group.since = answer.cursor;
-			answer.messages.forEach(tell);
-			if (order(group.upto, group.since) > 0)
+			answer.messages.forEach(function (m) {
+				if (covers(group.keys, m.channel))
+					tell(m);
+			});
+			waiting.splice(0, waiting.length).forEach(function (publish) {
+				publish();
+			});
+			if (!isMine())
+				return;
+			group.busy = null;
+			if (group.upto && order(group.upto, group.since) > 0)
 				catchUp(group);
-			else
+			else if (group.upto)
 				ready(group);
 		});
 	}
@@ -176,15 +196,17 @@ function Tidings(base, options) {
 
 		group.held = [];
 		group.ready = true;
+		group.busy = null;
 		group.floor = group.since;
 		feed.lastEventId = feed.lastEventId || group.floor;
 		held.forEach(function (m) {
 			if (isNew(m.id, group.floor)) {
 				group.floor = m.id;
-				tell(m);
+				if (covers(group.keys, m.channel))
+					tell(m);
 			}
 		});
-		if (areReady()) {
+		if (areReady() && groups[0]) {
 			merge();
 			feed.lastEventId = groups[0].floor;
 			showTheirs();
@@ -209,6 +231,8 @@ function Tidings(base, options) {
 
 		groups.forEach(function (group) {
 			group.join = group.ready ? 0 : group.join || n;
+			if (!group.since && !group.busy)
+				catchUp(group);
 		});
 		if (line) {
 			line.cover(allKeys(), function (cursor) {
@@ -232,6 +256,7 @@ function Tidings(base, options) {
 		});
 		groups.forEach(function (group) {
 			group.join = 0;
+			group.upto = '';
 		});
 		join();
 	}
@@ -254,6 +279,8 @@ function Tidings(base, options) {
 		} else if (groups[0]) {
 			since = groups[0].since;
 			groups[0].ready = true;
+			groups[0].busy = null;
+			groups[0].held = [];
 			groups[0].floor = '';
 		}
 		sent = since;
@@ -271,10 +298,19 @@ function Tidings(base, options) {
 			},
 			status: function (state, transport, delay) {
 				if (state === 'open')
-					begin(line.at);
+					groups.forEach(function (group) {
+						group.floor = group.floor || line.at;
+						feed.lastEventId = group.floor;
+					});
 				show(status(state, transport, delay, true));
 				if (bus)
 					bus.post({ t: 'status', status: feed.status });
+			},
+			full: function () {
+				if (bus)
+					bus.post({ t: 'full' });
+				others = {};
+				line.keep(allKeys());
 			},
 			stop: function (code) {
 				if (bus)
@@ -282,16 +318,10 @@ function Tidings(base, options) {
 				finish('refused', code);
 			}
 		});
+		line.start();
 		if (bus)
 			bus.post({ t: 'lead' });
 		join();
-	}
-
-	function begin(cursor) {
-		groups.forEach(function (group) {
-			if (group.ready && !group.floor)
-				group.floor = feed.lastEventId = cursor;
-		});
 	}
 
 	function reset(cursor, floor) {
@@ -317,11 +347,8 @@ function Tidings(base, options) {
 			return;
 		if (line)
 			return hearFollower(d);
-		if (/^(join|leave|ask|bye)$/.test(d.t)) {
-			if (d.t === 'bye')
-				election.bye(d.from);
-			return;
-		}
+		if (d.from)
+			return d.t === 'bye' && election.bye(d.from);
 		heard = now();
 		asked = 0;
 		if (d.t === 'lead') {
@@ -334,6 +361,10 @@ function Tidings(base, options) {
 		} else if (d.t === 'status') {
 			theirs = d.status;
 			showTheirs();
+		} else if (d.t === 'full') {
+			o.share = false;
+			shut();
+			start();
 		} else if (d.t === 'stop') {
 			finish('refused', d.code);
 		} else if (d.t === 'reset') {
@@ -442,16 +473,12 @@ function Tidings(base, options) {
 			ask();
 	}
 
-	// The page may come back from the cache as it was: rejoin then.
-	function hide() {
-		shut();
-	}
-
+	// The page comes back from the cache as it was.
 	function back(event) {
 		if (!event.persisted || bus || line)
 			return;
 		groups.forEach(function (group) {
-			group.busy = false;
+			group.busy = null;
 		});
 		start();
 		if (!line)
@@ -465,7 +492,7 @@ function Tidings(base, options) {
 			return;
 		global[verb]('online', wake);
 		global[verb]('offline', wake);
-		global[verb]('pagehide', hide);
+		global[verb]('pagehide', shut);
 		global[verb]('pageshow', back);
 		if (doc && doc[verb]) {
 			doc[verb]('visibilitychange', wake);
@@ -493,7 +520,8 @@ function Tidings(base, options) {
 				continue;
 			}
 			groups.push({ keys: [], since: since, floor: '',
-				ready: false, held: [], upto: '', join: 0 });
+				ready: false, busy: null, held: [], upto: '', join: 0,
+				fails: 0 });
 		}
 		return n;
 	}
@@ -508,6 +536,7 @@ function Tidings(base, options) {
 			}, 0);
 		return feed;
 	};
+
 
 	feed.unsubscribe = function (channels) {
 		var gone = keysOf(channels, 'c');
@@ -528,8 +557,21 @@ function Tidings(base, options) {
 	};
 
 	feed.publish = function (channel, data, more, done) {
-		return publish(url, o, line, message(channel, data, more || {}),
-			done);
+		var m = message(channel, data, more || {});
+
+		// Behind a subscribe() just before, so that it is heard here.
+		return promise(function (settle) {
+			function go() {
+				send(url, o, line, m, 0, settle);
+			}
+
+			if (groups.some(function (group) {
+				return !group.since;
+			}))
+				waiting.push(go);
+			else
+				go();
+		}, done);
 	};
 
 	feed.close = function () {

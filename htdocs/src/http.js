@@ -19,12 +19,12 @@ function query(keys, more) {
 function retryAfter(text) {
 	var ms = text ? isNaN(text) ? Date.parse(text) - now() : text * 1000 : 0;
 
-	return ms > 0 ? ms : 0;
+	return ms > 0 ? Math.min(ms, LONG) : 0;
 }
 
 // Calls done(status, text, retry after); status 0 is no answer.  Returns
 // what breaks it off.
-function http(url, o, done, progress) {
+function http(url, o, done) {
 	var xhr = new global.XMLHttpRequest();
 
 	xhr.open(o.body === undefined ? 'GET' : 'POST', url);
@@ -38,8 +38,6 @@ function http(url, o, done, progress) {
 	if (o.key)
 		xhr.setRequestHeader('Authorization', 'Bearer ' + o.key);
 	xhr.onreadystatechange = function () {
-		if (progress && xhr.readyState > 2 && xhr.status === 200)
-			progress(xhr);
 		if (xhr.readyState === 4)
 			done(xhr.status, xhr.responseText,
 				xhr.status && retryAfter(

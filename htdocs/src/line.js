@@ -2,7 +2,7 @@
 // ---- the line
 
 // Keeps one transport up.  to.message(m), to.reset(cursor),
-// to.status(state, transport, delay), to.stop(status).
+// to.status(state, transport, delay), to.full(), to.stop(status).
 function Line(url, o, since, keys, to) {
 	var line = this;
 	var rungs = o.transports.filter(usable);
@@ -81,6 +81,7 @@ function Line(url, o, since, keys, to) {
 		};
 		// Of a poll, which tells a reset and what follows in one.
 		me.answer = function (answer) {
+			me.alive();
 			if (answer.reset)
 				me.reset(answer.cursor, '');
 			answer.messages.forEach(me.message);
@@ -108,7 +109,13 @@ function Line(url, o, since, keys, to) {
 			run = me;
 			clearTimeout(timer);
 			timer = 0;
-			to.status('connecting', rungs[index], 0);
+			// With nothing to ask for it is left to cover() to begin.
+			if (!keys.length)
+				run = null;
+			else
+				to.status('connecting', rungs[index], 0);
+			if (me !== run || me.dead)
+				return;
 		}
 		proof = setTimeout(function () {
 			me.end(0);
@@ -143,6 +150,8 @@ function Line(url, o, since, keys, to) {
 		opened = now();
 		store(memory, rungs[here]);
 		to.status('open', rungs[here], 0);
+		if (me.dead)
+			return;
 		covered(me, line.at);
 		climbLater();
 	}
@@ -162,7 +171,11 @@ function Line(url, o, since, keys, to) {
 		var isLast = me.index + 1 >= rungs.length;
 		// Busy or broken may be one program of several.
 		var next = isLast || fails < 2 ? here : me.index + 1;
+		var isWide = status === 400 && keys.length > NAMES_MAX;
 
+		// Too many names for all tabs together: each for itself then.
+		if (isWide)
+			to.full();
 		if (me === probe) {
 			probe = null;
 			return me.index === here ? begin(here) : climbTo(me.index + 1);
@@ -170,7 +183,10 @@ function Line(url, o, since, keys, to) {
 		run = null;
 		after = after || 0;
 		sawStatus = sawStatus || status > 0;
-		if (REFUSED[status] && (status !== 404 || me.ready || isLast))
+		if (isWide && keys.length <= NAMES_MAX)
+			return begin(me.index);
+		if (REFUSED[status] && !isWide &&
+			(status !== 404 || me.ready || isLast))
 			return refuse(status);
 		if (me.ready) {
 			// An idle line was cut: beat faster from now on.
@@ -178,13 +194,13 @@ function Line(url, o, since, keys, to) {
 				beat = Math.max(1000, Math.min(beat, idle * 0.6));
 			if (here === 0 && lived > 60000)
 				climb = o.upgrade;
-			strikes = clean ? strikes : status === -1 ? strikes + 2 :
-				lived < BRIEF ? strikes + 1 : 0;
+			strikes = status === -1 ? strikes + 2 :
+				lived < BRIEF ? strikes + 1 : clean ? strikes : 0;
 			if (strikes > 2 && !isLast) {
 				strikes = 0;
 				return begin(me.index + 1);
 			}
-			return pause(status >= 429 ? backoff() : random(spread),
+			return pause(status >= 429 ? backoff() : 50 + random(spread),
 				me.index, after);
 		}
 		if (status >= 429 && (after || next === here))
@@ -210,13 +226,13 @@ function Line(url, o, since, keys, to) {
 	}
 
 	function pause(ms, index, after) {
-		ms = Math.round(ms + after);
+		ms = Math.round(Math.min(ms + after, LONG));
 		notBefore = now() + after;
 		sawStatus = false;
-		to.status('waiting', rungs[index], ms);
 		timer = setTimeout(function () {
 			begin(index);
 		}, ms);
+		to.status('waiting', rungs[index], ms);
 	}
 
 	function refuse(status) {
@@ -227,7 +243,7 @@ function Line(url, o, since, keys, to) {
 	// Better transports are tried beside the one in use, the best first.
 	function climbLater() {
 		clearTimeout(climber);
-		if (here > 0)
+		if (here > 0 && run)
 			climber = setTimeout(function () {
 				climb = Math.min(climb * 2, CLIMB_MAX);
 				climbTo(0);
@@ -277,11 +293,12 @@ function Line(url, o, since, keys, to) {
 			if (now() >= notBefore)
 				begin(here);
 		} else if (run && run.ready) {
-			if (run.ping) {
+			if (isSure || !run.ping &&
+				now() - run.heard > o.silence / 2) {
+				begin(here);
+			} else if (run.ping) {
 				run.pinged = run.pinged || now();
 				run.ping();
-			} else if (isSure || now() - run.heard > o.silence / 2) {
-				begin(here);
 			}
 		}
 	};
@@ -352,6 +369,7 @@ function Line(url, o, since, keys, to) {
 		run = probe = null;
 	};
 
-	if (keys.length)
+	line.start = function () {
 		begin(here);
+	};
 }

@@ -31,11 +31,11 @@ function keysOf(names, kind) {
 function Emitter(that) {
 	var by = Object.create(null);
 
-	that.on = function (type, listener) {
+	that.on = that.addEventListener = function (type, listener) {
 		(by[type] = by[type] || []).push(listener);
 		return that;
 	};
-	that.off = function (type, listener) {
+	that.off = that.removeEventListener = function (type, listener) {
 		by[type] = list(by[type]).filter(function (one) {
 			return listener && one !== listener;
 		});

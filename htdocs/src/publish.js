@@ -51,15 +51,16 @@ function send(url, o, line, m, tries, done) {
 	});
 }
 
-function publish(url, o, line, m, done) {
+// Calls done(error, value), or returns a promise where there is no done.
+function promise(work, done) {
 	if (done || !global.Promise)
-		return send(url, o, line, m, 0, done || function () {});
+		return work(done || function () {});
 	return new Promise(function (resolve, reject) {
-		send(url, o, line, m, 0, function (error, id) {
+		work(function (error, value) {
 			if (error)
 				reject(error);
 			else
-				resolve(id);
+				resolve(value);
 		});
 	});
 }

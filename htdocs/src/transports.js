@@ -78,12 +78,12 @@ transports.ws = function (run) {
 };
 
 // By fetch, because EventSource tells neither heartbeats nor statuses, and
-// XMLHttpRequest, which is for older browsers, keeps all it has had and
-// holds pieces back for up to 50 ms.
+// XMLHttpRequest keeps all it has had and holds pieces back for up to 50 ms.
 transports.sse = function (run) {
 	var url = run.url + '/sse' + query(run.keys(),
 		{ since: run.since, format: 'json' });
-	var tail = '', block = {}, had = 0, controller, decoder, reader;
+	var controller = new global.AbortController();
+	var tail = '', block = {}, decoder, reader;
 
 	function line(text) {
 		var colon = text.indexOf(':');
@@ -138,18 +138,6 @@ transports.sse = function (run) {
 		run.end(0);
 	}
 
-	if (!global.ReadableStream || !global.fetch || !global.AbortController)
-		return http(url, run, function (status, text, after) {
-			run.end(status, after, status === 200);
-		}, function (xhr) {
-			var text = xhr.responseText;
-
-			take(text.slice(had));
-			had = text.length;
-			if (had > 1e6)
-				run.end(200, 0, true);
-		});
-	controller = new global.AbortController();
 	global.fetch(url, {
 		signal: controller.signal,
 		cache: 'no-store',
@@ -279,6 +267,7 @@ transports.iframe = function (run) {
 
 function usable(name) {
 	return name === 'ws' ? global.WebSocket :
+		name === 'sse' ? global.AbortController && global.ReadableStream :
 		name === 'iframe' ? doc && doc.documentElement :
-		transports[name] && global.XMLHttpRequest;
+		transports[name];
 }
