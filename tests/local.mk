@@ -152,6 +152,7 @@ dist_check_SCRIPTS += \
 	%D%/iframe-data-cannot-leave-its-script.t \
 	%D%/js-503-for-a-while-loses-nothing.t \
 	%D%/js-another-tab-takes-over.t \
+	%D%/js-any-mix-of-faults-loses-nothing.t \
 	%D%/js-climbs-again.t \
 	%D%/js-comes-back-from-bfcache.t \
 	%D%/js-each-transport-delivers-in-order.t \

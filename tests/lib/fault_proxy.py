@@ -382,7 +382,8 @@ class FaultProxy:
             with contextlib.suppress(OSError):
                 self.do(listen())
                 return True
-        wait_for(bound, 10, 'the port of the proxy')
+        if self.server is None:
+            wait_for(bound, 10, 'the port of the proxy')
 
     # -- what was seen
 
