@@ -115,6 +115,13 @@ def refused(tap, site, proxy):
     proxy.hang('/push/sse')
     tap.ok(silent(proxy), 'hang: no answer')
     proxy.heal()
+    proxy.mute('/push/publish')
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        r = site.post('/push/publish?channel=mute', 'x', port=proxy.port)
+        tap.ok(False, 'mute: no answer', r)
+    tap.equal(site.sql("SELECT data FROM changes WHERE channel = 'mute'"),
+              [('x',)], 'mute: but it was done')
+    proxy.heal()
     proxy.reset('/push/sse')
     with RawStream(proxy.port, SSE) as s:
         tap.ok(ended(s), 'reset: it breaks off')

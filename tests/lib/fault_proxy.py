@@ -228,6 +228,9 @@ class Link:
             await self.proxy.do_answer(self, entry, 502)
             raise
         entry[3] = int(response.first[1])
+        if self.proxy.is_under('mute', self.path):
+            self.client.abort()
+            raise Gone
         await self.hand_on(response.bytes)
         if entry[3] == 101:
             await asyncio.gather(self.down(), self.up())
@@ -336,6 +339,10 @@ class FaultProxy:
     def reset(self, *paths):
         """Breaks the connection off as soon as the request is there."""
         self.add('reset', True, paths)
+
+    def mute(self, *paths):
+        """Hands the request on, and breaks off in place of the answer."""
+        self.add('mute', True, paths)
 
     def strip(self, *paths):
         """Takes away Upgrade and Connection, as old proxies do."""
