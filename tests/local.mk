@@ -166,6 +166,7 @@ dist_check_SCRIPTS += \
 	%D%/js-restarted-httpd-loses-nothing.t \
 	%D%/js-runs-in-an-es5-browser.t \
 	%D%/js-stops-on-401-403-404-410-and-204.t \
+	%D%/js-subscribes-at-run-time.t \
 	%D%/js-survives-sleep.t \
 	%D%/js-tabs-share-without-web-locks.t \
 	%D%/js-twelve-tabs-share-one-connection.t \
