@@ -561,6 +561,9 @@ class Site:
         htdocs = os.path.join(self.dir, 'htdocs')
         if not os.path.isdir(htdocs):
             shutil.copytree(os.path.join(SRC, 'htdocs'), htdocs)
+            # The source may be read-only, and tests add pages.
+            for folder, _, _ in os.walk(htdocs):
+                os.chmod(folder, 0o755)
         lines = ['ServerRoot "%s"' % self.dir, 'ServerName localhost',
                  'Listen 127.0.0.1:%d' % self.port,
                  'PidFile "%s/httpd.pid"' % self.dir,
