@@ -26,6 +26,10 @@ import shutil  # noqa: E402
 DESKTOP = '/examples/login.php'
 PHONE = '/examples/phone.php?code='
 FORM = 'application/x-www-form-urlencoded'
+NO_FEED = '''
+    <LocationMatch "^/push/(iframe|longpoll|poll|sse|ws)">
+        Require all denied
+    </LocationMatch>'''
 
 
 class Visitor:
@@ -222,6 +226,15 @@ def ended(t, site, desk, phone):
     quiet(t, site, 'and waits no more')
 
 
+def refused(t, site, desk):
+    """A server that gives the page no feed at all."""
+    desk.open(site.url + '/login.html')
+    t.soon(lambda: 'refused' in desk.text('state') and code_of(desk),
+           'without a feed', 40, lambda: desk.text('state'))
+    Visitor(site).answer(code_of(desk))
+    t.soon(lambda: covered(desk) == 'in', 'the page asks by itself')
+
+
 def onlookers(t, site):
     """Somebody who knows the code, the channel and every message of it."""
     desk, phone, other = Visitor(site), Visitor(site), Visitor(site)
@@ -275,6 +288,10 @@ def forged(t, site):
     t.ok(bad.status == 404 and '"><script>' not in bad.text, 'a code is escaped')
     t.equal(phone.request('GET', '/examples/phone.php?code[]=a').status, 404,
             'a list is no code')
+    r = phone.request('POST', '/examples/phone.php?code[]=a', {
+        'answer': 'confirm', 'user': 'Ada', 'token': token})
+    t.equal((r.status, r.headers['Location']), (303, 'phone.php?code='),
+            'nor where it is confirmed')
 
     # Row and message together, or neither.
     site.sql("UPDATE meta SET value = 1 WHERE name = 'max_data'")
@@ -320,6 +337,8 @@ def test(t):
             confirmed(t, site, desk, phone)
             polled(t, site, desk, phone)
             ended(t, site, desk, phone)
+            with Site(php=True, httpd_extra=NO_FEED) as deaf:
+                refused(t, deaf, desk)
         onlookers(t, site)
         forged(t, site)
         races(t, site)

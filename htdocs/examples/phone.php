@@ -14,8 +14,8 @@ $db = login_db();
 // A cookie of its own: the same browser may be the desktop as well.
 demo_session('tidings-phone');
 
-$query = $_GET['code'] ?? '';
-$code = login_hash(is_string($query) ? $query : '');
+$query = is_string($_GET['code'] ?? null) ? $_GET['code'] : '';
+$code = login_hash($query);
 $complaint = '';
 
 if ($_SERVER['REQUEST_METHOD'] === 'POST') {
