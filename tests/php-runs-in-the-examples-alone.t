@@ -59,7 +59,8 @@ def main(t):
             t.equal(site.get(CGI + '/examples/plain.txt', headers).status, 403,
                     'a header opens nothing')
         # The helpers are there to be included.
-        for name in ('tidings.php', 'demo.php', 'login-table.php'):
+        for name in ('tidings.php', 'demo.php', 'login-table.php',
+                     'wordpress/tidings-live.php'):
             r = site.get('/examples/' + name)
             t.equal((r.status, r.body), (200, b''), name + ' by itself is empty')
         r = site.post('/examples/news.php', b'x' * 70000,
