@@ -5,7 +5,9 @@
 // wordpress_stand_in.php - not WordPress: the few functions of its API that
 // htdocs/examples/wordpress/tidings-live.php calls, each the least that it may
 // rely on, and the order in which WordPress runs the hooks of a page.  What it
-// shows is that the plugin does its part of that contract.
+// shows is that the plugin does its part of that contract.  (By hand the plugin was
+// tried in WordPress 6.1 with MariaDB: posts published, scheduled, corrected and
+// private, comments approved at once and later, the head of its pages.)
 //
 //     page.php?post=1            a page with the post's comments
 //     ...&between=before|after   and somebody comments while it is made, before
