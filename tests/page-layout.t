@@ -60,6 +60,18 @@ WIDER = '''
     ).map(e => e.tagName + '.' + e.className + ' ' +
         e.textContent.slice(0, 30));'''
 
+# Times of day that take more than a line, or reach out of what they are in.
+BROKEN = '''
+    return [...document.querySelectorAll('time')].filter(e => {
+        const range = document.createRange();
+        range.selectNodeContents(e);
+        const lines = [...range.getClientRects()];
+        const around = e.parentElement.getBoundingClientRect();
+        return new Set(lines.map(line => line.top)).size > 1 ||
+            lines.some(line => line.right > around.right + 1 ||
+                line.left < around.left - 1);
+    }).map(e => e.className + ' ' + e.textContent);'''
+
 NAMELESS = '''
     return [...document.querySelectorAll(
         'input:not([type=hidden]), button, select, textarea, a, [role=img]'
@@ -105,6 +117,9 @@ def screen(browser, width, scheme):
         'mobile': width < 500})
     browser.driver.execute_cdp_cmd('Emulation.setEmulatedMedia', {
         'features': [{'name': 'prefers-color-scheme', 'value': scheme}]})
+    # What follows the size, as the charts do, has followed.
+    browser.driver.execute_async_script('requestAnimationFrame(() => '
+        'requestAnimationFrame(() => setTimeout(arguments[0])))')
 
 
 def settled(browser):
@@ -137,12 +152,13 @@ def keys(t, browser, page):
 
 
 def look(t, browser, page):
-    for width in (360, 1280):
+    for width in (360, 768, 1280):
         screen(browser, width, 'light')
         t.equal(browser.js(WIDER) + browser.js(
             'const root = document.documentElement;'
             'return root.scrollWidth > root.clientWidth ? [root.scrollWidth] : '
             '[]'), [], '%s fits %d pixels' % (page, width))
+        t.equal(browser.js(BROKEN), [], 'and breaks no time in two')
     for scheme in ('light', 'dark'):
         screen(browser, 1280, scheme)
         t.equal(browser.js(PALE), [], '%s can be read, %s' % (page, scheme))
