@@ -307,6 +307,16 @@ class Firefox(Pages):
         refused, and what scripts of the page threw."""
         return self.privileged(TELL, self.origin)
 
+    def frozen(self):
+        """Here it is the process of the page that stands still."""
+        return tidings_test.stopped([self.page_pid()])
+
+    def page_pid(self):
+        """Of the page in front."""
+        return self.privileged(
+            'return gBrowser.selectedBrowser.browsingContext'
+            '.currentWindowGlobal.osPid')
+
     def screenshot(self, path):
         with open(path, 'wb') as f:
             f.write(base64.b64decode(self.wire.ask(

@@ -13,6 +13,8 @@ Chromium is driven by Debian's python3-selenium; that is why the tests name
 /usr/bin/python3.  Without it they are skipped.
 """
 
+import contextlib
+import functools
 import json
 import os
 import re
@@ -212,6 +214,19 @@ class Browser(Pages):
         element = self.driver.find_element('css selector', selector)
         element.clear()
         element.send_keys(text)
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """The page looked at stands still, as those in the background may."""
+        freeze = functools.partial(self.driver.execute_cdp_cmd,
+                                   'Page.setWebLifecycleState')
+        freeze({'state': 'frozen'})
+        tab = self.tab()
+        try:
+            yield
+        finally:
+            self.look(tab)
+            freeze({'state': 'active'})
 
     def screenshot(self, path):
         self.driver.save_screenshot(path)
