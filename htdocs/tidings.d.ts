@@ -112,13 +112,19 @@ export class Tidings {
 	unsubscribe(channels: string | string[]): this;
 
 	/**
-	 * Resolves once the message is committed.  Data that is no string is
-	 * sent as JSON.  Tried again when a connection breaks, and still one
-	 * message.  Where there is no Promise, give a callback.
+	 * Resolves with the id once the message is committed.  Data that is no
+	 * string is sent as JSON.  Where the connection breaks or the server is
+	 * busy it is tried again, and is still one message; after six tries,
+	 * some 30 seconds, it is rejected.  A refusal, with its `status`, is
+	 * rejected at once.  Who needs an order waits for one before the next.
 	 */
-	publish(channel: string, data: unknown, options?: PublishOptions,
-		done?: (error: Error | null, id?: string) => void):
+	publish(channel: string, data: unknown, options?: PublishOptions):
 		Promise<string>;
+	/** The same with a callback, for where there is no Promise. */
+	publish(channel: string, data: unknown,
+		options: PublishOptions | undefined | null,
+		done: (error: (Error & { status?: number }) | null, id?: string) =>
+			void): void;
 
 	/** Ends it. */
 	close(): void;

@@ -198,7 +198,7 @@ def test(t):
         delivers(t, browser, site, ['iframe'], 'iframe')
         delivers(t, browser, site, ['poll'], 'poll')
         delivers(t, browser, site, ['longpoll'], 'longpoll')
-        delivers(t, browser, site, None, 'sse')
+        delivers(t, browser, site, None, 'longpoll')
         shares(t, browser, site)
 
 

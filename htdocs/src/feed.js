@@ -104,7 +104,7 @@ function Tidings(base, options) {
 		if (over)
 			return;
 		emit('message', m);
-		if (!over && m.event && !OURS[m.event])
+		if (!over && m.event && OURS[m.event] !== 1)
 			emit(m.event, m);
 	}
 
@@ -252,7 +252,8 @@ function Tidings(base, options) {
 
 		lost.forEach(function (group) {
 			group.ready = false;
-			group.since = group.floor || feed.lastEventId;
+			group.since = group.floor || feed.lastEventId ||
+				group.since;
 		});
 		groups.forEach(function (group) {
 			group.join = 0;
@@ -397,6 +398,8 @@ function Tidings(base, options) {
 			line.keep(allKeys());
 		} else if (d.t === 'ask') {
 			bus.post({ t: 'beat', to: d.from, sent: sent });
+		} else if (d.t === 'lead') {
+			election.bye();
 		}
 	}
 
@@ -505,6 +508,9 @@ function Tidings(base, options) {
 	function add(keys, since) {
 		var last, n;
 
+		if (since !== undefined)
+			since += '';
+
 		// Those that it has already stay, unless asked for anew.
 		keys = keys.filter(function (key) {
 			return since !== undefined || !groups.some(function (group) {
@@ -557,10 +563,10 @@ function Tidings(base, options) {
 	};
 
 	feed.publish = function (channel, data, more, done) {
-		var m = message(channel, data, more || {});
-
-		// Behind a subscribe() just before, so that it is heard here.
 		return promise(function (settle) {
+			var m = message(channel, data, more || {});
+
+			// Behind a subscribe() just before, so that it is heard here.
 			function go() {
 				send(url, o, line, m, 0, settle);
 			}
@@ -578,9 +584,8 @@ function Tidings(base, options) {
 		finish('client', 0);
 	};
 
-	if (add(keysOf(o.channels, 'c').concat(keysOf(o.prefixes, 'p')),
-		o.since === undefined ? pageCursor() || 'latest' : o.since))
-		groups[0].since += '';
+	add(keysOf(o.channels, 'c').concat(keysOf(o.prefixes, 'p')),
+		o.since === undefined ? pageCursor() || 'latest' : o.since);
 	page(true);
 	start();
 }

@@ -189,9 +189,11 @@ function Line(url, o, since, keys, to) {
 			(status !== 404 || me.ready || isLast))
 			return refuse(status);
 		if (me.ready) {
-			// An idle line was cut: beat faster from now on.
-			if (me.ping && !clean && idle > 1000)
-				beat = Math.max(1000, Math.min(beat, idle * 0.6));
+			// A young line was cut when it was idle: beat faster.
+			if (lived > 20 * beat)
+				beat = o.silence / 2;
+			else if (me.ping && !clean && idle > o.silence / 20)
+				beat = Math.min(beat, idle * 0.6);
 			if (here === 0 && lived > 60000)
 				climb = o.upgrade;
 			strikes = status === -1 ? strikes + 2 :

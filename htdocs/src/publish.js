@@ -44,7 +44,7 @@ function send(url, o, line, m, tries, done) {
 	}, function (code, text, after) {
 		var answer = parse(text) || {};
 
-		if (code === 201)
+		if (code === 201 && answer[0])
 			done(null, answer[0].id);
 		else
 			again(code, answer.detail, after);

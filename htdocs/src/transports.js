@@ -154,7 +154,7 @@ function polling(path) {
 		var wait = 0, cut = false, keys = run.keys(), stop, timer;
 
 		function ask() {
-			var began = now();
+			var began = now(), before = run.since;
 
 			stop = poll(run.url + '/' + path, query(keys,
 				isLong ? { since: run.since, wait: wait / 1000 } :
@@ -171,10 +171,10 @@ function polling(path) {
 					run.answer(answer);
 					if (run.dead)
 						return;
-					// An answer without reason: do not spin.
+					// An answer without news: do not spin.
 					timer = setTimeout(ask, !isLong ?
 						run.options.interval :
-						answer.messages.length || !wait ||
+						run.since !== before || !wait ||
 						took > 500 ? 0 : 1000);
 					wait = isLong ? run.hold() : 0;
 				} else if (wait && took > 1000 && !cut &&
@@ -261,7 +261,7 @@ transports.iframe = function (run) {
 		if (frame.parentNode)
 			frame.parentNode.removeChild(frame);
 		// What is still running inside may call it once more.
-		tidings[name] = function () {};
+		tidings[name] = now;
 	};
 };
 
