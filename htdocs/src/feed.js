@@ -153,8 +153,17 @@ function Tidings(base, options) {
 			return !over && group.busy === turn && groups.indexOf(group) >= 0;
 		}
 
+		function again(after) {
+			setTimeout(function () {
+				if (isMine())
+					catchUp(group);
+			}, (after || 0) + 50 + random(Math.min(o.maxRetry,
+				o.retry * Math.pow(2, group.fails++))));
+		}
+
 		if (order(group.since, group.upto) >= 0)
 			return ready(group);
+
 		poll(url + '/poll', query(group.keys,
 			{ since: group.since || 'latest' }), o,
 		function (status, text, after) {
@@ -165,12 +174,7 @@ function Tidings(base, options) {
 			if (REFUSED[status] && status !== 404)
 				return finish('refused', status);
 			if (!answer || !answer.cursor)
-				return setTimeout(function () {
-					if (isMine())
-						catchUp(group);
-				}, (after || 0) + 200 + random(Math.min(o.maxRetry,
-					o.retry * Math.pow(2, group.fails++))));
-			group.fails = 0;
+				return again(after);
 			if (answer.reset)
 				emit('reset', { cursor: answer.cursor });
 			group.since = answer.cursor;
@@ -183,11 +187,17 @@ function Tidings(base, options) {
 			});
 			if (!isMine())
 				return;
-			group.busy = null;
-			if (group.upto && order(group.upto, group.since) > 0)
-				catchUp(group);
-			else if (group.upto)
-				ready(group);
+			// One that tells nothing new lags behind the line.
+			if (order(group.upto, group.since) > 0) {
+				if (answer.messages.length)
+					catchUp(group);
+				else
+					again();
+			} else {
+				group.busy = null;
+				if (group.upto)
+					ready(group);
+			}
 		});
 	}
 
@@ -476,9 +486,9 @@ function Tidings(base, options) {
 			ask();
 	}
 
-	// The page comes back from the cache as it was.
+	// The page comes back from the cache, or from the ice, as it was.
 	function back(event) {
-		if (!event.persisted || bus || line)
+		if (event.persisted === false || bus || line)
 			return;
 		groups.forEach(function (group) {
 			group.busy = null;
@@ -499,7 +509,8 @@ function Tidings(base, options) {
 		global[verb]('pageshow', back);
 		if (doc && doc[verb]) {
 			doc[verb]('visibilitychange', wake);
-			doc[verb]('resume', wake);
+			doc[verb]('freeze', shut);
+			doc[verb]('resume', back);
 		}
 	}
 

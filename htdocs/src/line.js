@@ -11,6 +11,7 @@ function Line(url, o, since, keys, to) {
 	var run = null, probe = null;	// the one in use; a better one, tried
 	var version = 0;		// of the keys
 	var pending = [];		// called when all keys are covered
+	var from = '';			// where the youngest of them began
 	var fails = 0, strikes = 0, opened = 0, sawStatus = false;
 	var spread = o.retry, hold = o.wait, beat = o.silence / 2;
 	var climb = o.upgrade;
@@ -145,6 +146,7 @@ function Line(url, o, since, keys, to) {
 			timer = 0;
 		}
 		here = me.index;
+		from = '';
 		fails = 0;
 		sawStatus = false;
 		opened = now();
@@ -310,6 +312,7 @@ function Line(url, o, since, keys, to) {
 
 		me.subscribe(fresh, function (cursor) {
 			me.version = then;
+			from = cursor;
 			covered(me, cursor);
 		});
 	}
@@ -322,7 +325,7 @@ function Line(url, o, since, keys, to) {
 
 		if (!fresh.length) {
 			if (run && run.ready && run.version === version)
-				done(line.at);
+				done(order(from, line.at) > 0 ? from : line.at);
 			else
 				pending.push(done);
 		} else {
