@@ -20,6 +20,11 @@ from feed import stage_test, until  # noqa: E402
 NAMES = ('ws', 'sse', 'longpoll', 'iframe', 'poll', 'ladder')
 
 
+def waits(client, name):
+    return len([one for one in client.told(name, 'status')
+                if one['detail']['state'] == 'waiting'])
+
+
 def test(t, stage):
     for name in NAMES[:-1]:
         stage.watch(name, transports=[name])
@@ -27,14 +32,15 @@ def test(t, stage):
     stage.publish()
     stage.flows(t, 'at first')
     for status in (503, 502):
-        refused = {}
+        refused, before = {}, {}
         for client in stage.clients:
+            before.update({(client, n): waits(client, n) for n in NAMES})
             client.proxy.answer(status)
             client.proxy.cut()
             refused[client] = time.monotonic()
         stage.soon(t, lambda client: all(
-            client.status(n)['state'] == 'waiting' for n in NAMES),
-            '%d: all wait' % status, 10)
+            waits(client, n) > before[client, n] for n in NAMES),
+            '%d: all wait' % status)
         until(lambda: time.monotonic() > max(refused.values()) + 3)
         for client in stage.clients:
             n = client.proxy.requests('/push/', refused[client])

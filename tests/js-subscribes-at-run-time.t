@@ -37,7 +37,8 @@ def check(t, stage, client, name, channel, first=None, last=None):
         return t.ok(False, label + 'something', client.story(name))
     want = [id for id in rows if got[0] <= id <= got[-1]]
     t.ok(got == want, label + 'once and in order', '%d, want %d' % (
-        len(got), len(want)), sorted(set(want) - set(got))[:5],
+        len(got), len(want)), 'missing %r of %r' % (
+             sorted(set(want) - set(got))[:5], want[:12]),
         *[] if got == want else [client.story(name)])
     if first is not None:
         t.equal(got[0], rows[first], label + 'from where it was asked for')
