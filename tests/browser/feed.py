@@ -155,7 +155,8 @@ class Client:
 class Stage:
     """A site, the browsers, and their proxies."""
 
-    def __init__(self, settings=None, **kw):
+    def __init__(self, settings=None, only=None, **kw):
+        self.names = chosen(only)
         self.settings = {k: dict(SETTINGS.get(k, {}), **(settings or {}).get(k, {}))
                          for k in set(SETTINGS) | set(settings or {})}
         self.kw = kw
@@ -167,7 +168,7 @@ class Stage:
                 tidings_test.Site(self.settings, **self.kw))
             self.add_page('feed.html')
             kinds = [kind for name, kind in BROWSERS.items()
-                     if name in chosen()]
+                     if name in self.names]
             # Each takes seconds to start: at once, then.
             with concurrent.futures.ThreadPoolExecutor() as pool:
                 starts = [pool.submit(kind().__enter__) for kind in kinds]
@@ -266,16 +267,16 @@ class Stage:
         t.equal(client.told(name, 'reset'), [], label + 'no reset')
 
 
-def chosen():
-    names = os.environ.get('TIDINGS_BROWSERS', ' '.join(BROWSERS))
+def chosen(only=None):
+    names = only or os.environ.get('TIDINGS_BROWSERS', ' '.join(BROWSERS))
     return names.replace(',', ' ').split()
 
 
-def stage_test(test, settings=None, **kw):
-    """Runs test(t, stage) and exits."""
+def stage_test(test, settings=None, only=None, **kw):
+    """Runs test(t, stage) and exits; `only` in that browser, if named."""
     def main(t):
-        with Stage(settings, **kw) as stage:
+        with Stage(settings, only, **kw) as stage:
             test(t, stage)
-    run(main, *[BINARIES[name] for name in chosen()])
+    run(main, *[BINARIES[name] for name in chosen(only)])
 
 

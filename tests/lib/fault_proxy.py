@@ -21,8 +21,8 @@ import time
 from tidings_test import free_port, wait_for
 
 HEAD_MAX = 65536
-PHRASES = {204: 'No Content', 401: 'Unauthorized', 403: 'Forbidden',
-           404: 'Not Found', 410: 'Gone', 502: 'Bad Gateway',
+PHRASES = {200: 'OK', 204: 'No Content', 401: 'Unauthorized',
+           403: 'Forbidden', 404: 'Not Found', 410: 'Gone', 502: 'Bad Gateway',
            503: 'Service Unavailable'}
 
 
@@ -171,6 +171,9 @@ class Link:
         if fault:
             await fault(self, entry)
             return False
+        while (time.monotonic() - entry[0] <
+               (self.proxy.is_under('slow', self.path) or 0)):
+            await asyncio.sleep(0.01)
         if self.proxy.is_under('strip', self.path) and request.get('upgrade'):
             request.without('upgrade', 'connection')
         try:
@@ -336,6 +339,15 @@ class FaultProxy:
         """Says so itself, in place of httpd."""
         self.add('answer', (status, retry_after), paths)
 
+    def say(self, text, type, *paths):
+        """Answers 200 with that text and the end, in place of httpd, as a
+        cache or the page of a portal would."""
+        self.add('answer', (200, None, text, type), paths)
+
+    def slow(self, seconds, *paths):
+        """Hands the request on so much later, or when healed."""
+        self.add('slow', seconds, paths)
+
     def reset(self, *paths):
         """Breaks the connection off as soon as the request is there."""
         self.add('reset', True, paths)
@@ -435,14 +447,18 @@ class FaultProxy:
     async def do_reset(self, link, entry):
         link.abort()
 
-    async def do_answer(self, link, entry, status, retry_after=None):
+    async def do_answer(self, link, entry, status, retry_after=None,
+                        text=None, type='text/html'):
         entry[3] = status
         lines = ['HTTP/1.1 %d %s' % (status, PHRASES[status]), 'Connection: close',
                  'Cache-Control: no-store']
         body = ''
         if status != 204:
-            body = '<html><title>%d</title><p>%s</html>\n' % (status, PHRASES[status])
-            lines += ['Content-Type: text/html', 'Content-Length: %d' % len(body)]
+            body = text
+            if body is None:
+                body = '<html><title>%d</title><p>%s</html>\n' % (
+                    status, PHRASES[status])
+            lines += ['Content-Type: ' + type, 'Content-Length: %d' % len(body)]
         if retry_after is not None:
             lines.append('Retry-After: %s' % retry_after)
         await link.client.send(('\r\n'.join(lines) + '\r\n\r\n' + body).encode())
