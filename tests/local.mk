@@ -151,6 +151,7 @@ dist_check_SCRIPTS += \
 	%D%/iframe-callback-names-are-checked.t \
 	%D%/iframe-data-cannot-leave-its-script.t \
 	%D%/js-503-for-a-while-loses-nothing.t \
+	%D%/js-a-closed-feed-is-silent.t \
 	%D%/js-a-frozen-tab-hands-over.t \
 	%D%/js-a-loss-is-told-by-reset.t \
 	%D%/js-another-tab-takes-over.t \
