@@ -86,7 +86,12 @@ def main(tap):
             p.send(p.request('channel=a'))
             return p
 
-        check('sse', sse, peer, lambda: os.path.exists(path))
+        def listens():
+            with contextlib.suppress(OSError):
+                FcgiPeer(path).sock.close()
+                return True
+
+        check('sse', sse, peer, listens)
 
         class LateWs(WebSocket):
             """Bytes as they come: the handshake may be answered much later."""

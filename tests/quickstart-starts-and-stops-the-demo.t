@@ -67,7 +67,7 @@ def walk_through(t, state, mark):
             r = quickstart('start', '--port', str(port), '--state', other)
             t.ok(r.returncode == 1 and 'port %d is taken' % port in r.stderr,
                  'a port that is taken is named', r.stdout, r.stderr)
-        r = subprocess.run(['sqlite3', os.path.join(state, 'tidings.db'),
+        r = subprocess.run(['sqlite3', '-cmd', '.timeout 5000', os.path.join(state, 'tidings.db'),
                             "INSERT INTO changes(channel, data) VALUES ('qs', 'x')"])
         t.equal(r.returncode, 0, 'the database is where the state is')
     finally:

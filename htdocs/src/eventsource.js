@@ -3,24 +3,19 @@
 
 // For pages and libraries that have one: the same events, over whatever gets
 // through.  The address is that of the SSE program.  It is a real EventTarget
-// where such a thing can be made (HTML Standard, section 9.2.2).
-var isTarget = (function () {
-	try {
-		return !!new global.EventTarget();
-	} catch (error) {
-		return false;
-	}
-})();
+// where one can be made, as everywhere where there is WeakRef (HTML Standard,
+// section 9.2.2).
+var isTarget = !!global.WeakRef;
 
 tidings.EventSource = function Source(address, options) {
 	var source = isTarget ?
 		Reflect.construct(global.EventTarget, [], Source) : this;
 	var emit = isTarget ? null : Emitter(source);
-	var at = absolute(address).split('?');
-	var o = { channels: [], prefixes: [] };
+	var at = /^([^?#]*)(\??[^#]*)/.exec(address);
+	var base = absolute(at[1]), o = { channels: [], prefixes: [] };
 	var feed;
 
-	(at[1] || '').split('&').forEach(function (pair) {
+	at[2].slice(1).split('&').forEach(function (pair) {
 		var cut = (pair + '=').indexOf('=');
 		var name = pair.slice(0, cut);
 		var value = decodeURIComponent(
@@ -36,11 +31,11 @@ tidings.EventSource = function Source(address, options) {
 			o.since = value;
 	});
 	o.withCredentials = !!(options && options.withCredentials);
-	feed = new Tidings(at[0].replace(/\/[^\/]*$/, ''), o);
+	feed = new Tidings(base.replace(/\/[^\/]*$/, ''), o);
 
 	function dispatch(type, data, id) {
 		var event = { type: type, data: data, lastEventId: id || '',
-			origin: /^\w+:\/\/[^\/]*/.exec(at[0]) + '', target: source };
+			origin: /^\w+:\/\/[^\/]*/.exec(base) + '', target: source };
 
 		if (isTarget)
 			source.dispatchEvent(new global.MessageEvent(type, event));
@@ -55,7 +50,7 @@ tidings.EventSource = function Source(address, options) {
 				source['on' + type](event);
 		});
 	});
-	source.url = at.join('?');
+	source.url = base + at[2];
 	source.withCredentials = o.withCredentials;
 	source.readyState = 0;
 	source.close = function () {

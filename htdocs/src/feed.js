@@ -42,8 +42,8 @@ function Tidings(base, options) {
 			o[key] = options[key];
 	});
 	o.ownRetry = options && options.retry;
-	o.credentials = o.withCredentials;
-	name = ['tidings', url, o.transports, !!o.credentials].join(' ');
+	o.spread = o.retry;
+	name = ['tidings', url, o.transports, !!o.withCredentials].join(' ');
 	feed.lastEventId = '';
 	feed.status = status('connecting', null, 0, false);
 
@@ -143,6 +143,12 @@ function Tidings(base, options) {
 		});
 	}
 
+	function flush() {
+		waiting.splice(0, waiting.length).forEach(function (go) {
+			go();
+		});
+	}
+
 	// The line covers a group from `upto` on: fetch what comes before.  One
 	// without a start gets it first, and then waits for the line.
 	function catchUp(group) {
@@ -169,6 +175,7 @@ function Tidings(base, options) {
 		function (status, text, after) {
 			var answer = status === 200 && parse(text);
 
+			flush();
 			if (!isMine())
 				return;
 			if (REFUSED[status] && status !== 404)
@@ -181,9 +188,6 @@ function Tidings(base, options) {
 			answer.messages.forEach(function (m) {
 				if (covers(group.keys, m.channel))
 					tell(m);
-			});
-			waiting.splice(0, waiting.length).forEach(function (publish) {
-				publish();
 			});
 			if (!isMine())
 				return;
@@ -366,7 +370,6 @@ function Tidings(base, options) {
 			rejoin();
 		} else if (d.t === 'live') {
 			seen = d.sent;
-			theirs = d.status;
 			live(d.n, d.cursor);
 			showTheirs();
 		} else if (d.t === 'status') {
@@ -400,8 +403,7 @@ function Tidings(base, options) {
 			line.cover(d.keys, function (cursor) {
 				if (line && bus)
 					bus.post({ t: 'live', to: d.from, n: d.n,
-						cursor: cursor, sent: sent,
-						status: feed.status });
+						cursor: cursor, sent: sent });
 			});
 		} else if (d.t === 'leave') {
 			delete others[d.from];
@@ -474,6 +476,7 @@ function Tidings(base, options) {
 		page(false);
 		show(status('closed', null, 0, false));
 		over = true;
+		flush();
 		emit('close', { reason: reason, status: code });
 	}
 
@@ -566,6 +569,7 @@ function Tidings(base, options) {
 		groups = groups.filter(function (group) {
 			return group.keys.length;
 		});
+		flush();
 		if (line)
 			line.keep(allKeys());
 		else
@@ -582,12 +586,11 @@ function Tidings(base, options) {
 				send(url, o, line, m, 0, settle);
 			}
 
-			if (groups.some(function (group) {
-				return !group.since;
+			waiting.push(go);
+			if (over || groups.every(function (group) {
+				return group.since;
 			}))
-				waiting.push(go);
-			else
-				go();
+				flush();
 		}, done);
 	};
 

@@ -12,7 +12,9 @@ function query(keys, more) {
 		if (more[name] !== '')
 			parts.push(name + '=' + encodeURIComponent(more[name]));
 	});
-	return '?' + parts.join('&');
+	// Two tabs that ask the same wait for each other in some browsers, and a
+	// cache may know no better.
+	return '?' + parts.join('&') + '&_=' + unique();
 }
 
 // ms, from seconds or a date (RFC 9110, section 10.2.3).
@@ -30,7 +32,7 @@ function http(url, o, done) {
 	xhr.open(o.body === undefined ? 'GET' : 'POST', url);
 	if (o.timeout)
 		xhr.timeout = o.timeout;
-	if (o.credentials)
+	if (o.withCredentials)
 		xhr.withCredentials = true;
 	if (o.body !== undefined)
 		xhr.setRequestHeader('Content-Type',
@@ -58,6 +60,6 @@ function poll(url, parameters, o, done) {
 		body: isLong ? parameters.slice(1) : undefined,
 		type: 'application/x-www-form-urlencoded',
 		timeout: o.timeout,
-		credentials: o.credentials
+		withCredentials: o.withCredentials
 	}, done);
 }

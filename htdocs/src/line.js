@@ -13,7 +13,7 @@ function Line(url, o, since, keys, to) {
 	var pending = [];		// called when all keys are covered
 	var from = '';			// where the youngest of them began
 	var fails = 0, strikes = 0, opened = 0, sawStatus = false;
-	var spread = o.retry, hold = o.wait, beat = o.silence / 2;
+	var beat = o.silence / 2;
 	var climb = o.upgrade;
 	var timer, climber, joiner, last = now();
 	var notBefore = 0;		// the server asked to stay away
@@ -26,7 +26,6 @@ function Line(url, o, since, keys, to) {
 		var me = {
 			url: url,
 			options: o,
-			credentials: o.credentials,
 			since: line.at,
 			index: index,
 			ready: false,
@@ -41,14 +40,6 @@ function Line(url, o, since, keys, to) {
 		me.alive = function () {
 			me.heard = now();
 			me.pinged = 0;
-		};
-		me.retry = function (ms) {
-			if (!o.ownRetry)
-				spread = ms;
-		};
-		me.hold = function (ms) {
-			hold = ms || hold;
-			return hold;
 		};
 		me.cursor = function (id) {
 			if (me.dead)
@@ -204,7 +195,7 @@ function Line(url, o, since, keys, to) {
 				strikes = 0;
 				return begin(me.index + 1);
 			}
-			return pause(status >= 429 ? backoff() : 50 + random(spread),
+			return pause(status >= 429 ? backoff() : 50 + random(o.spread),
 				me.index, after);
 		}
 		if (status >= 429 && (after || next === here))

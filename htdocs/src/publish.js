@@ -40,7 +40,7 @@ function send(url, o, line, m, tries, done) {
 		body: JSON.stringify([m]),
 		key: o.key,
 		timeout: 2 * o.timeout,
-		credentials: o.credentials
+		withCredentials: o.withCredentials
 	}, function (code, text, after) {
 		var answer = parse(text) || {};
 

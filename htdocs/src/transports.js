@@ -94,8 +94,8 @@ transports.sse = function (run) {
 					text.slice(colon + 1).replace(/^ /, '');
 			return;
 		}
-		if (block.retry)
-			run.retry(+block.retry);
+		if (block.retry && !run.options.ownRetry)
+			run.options.spread = +block.retry;
 		if (block.event)
 			run.reset(block.id, block.id);
 		else if (block.data)
@@ -141,7 +141,7 @@ transports.sse = function (run) {
 	global.fetch(url, {
 		signal: controller.signal,
 		cache: 'no-store',
-		credentials: run.credentials ? 'include' : 'same-origin'
+		credentials: run.options.withCredentials ? 'include' : 'same-origin'
 	}).then(begin).then(null, fail);
 	return function () {
 		controller.abort();
@@ -151,7 +151,8 @@ transports.sse = function (run) {
 function polling(path) {
 	return function (run) {
 		var isLong = path === 'longpoll';
-		var wait = 0, cut = false, keys = run.keys(), stop, timer;
+		var o = run.options, keys = run.keys();
+		var wait = 0, cut = false, stop, timer;
 
 		function ask() {
 			var began = now(), before = run.since;
@@ -160,8 +161,8 @@ function polling(path) {
 				isLong ? { since: run.since, wait: wait / 1000 } :
 					{ since: run.since }),
 			{
-				timeout: wait + 2 * run.options.timeout,
-				credentials: run.credentials
+				timeout: wait + 2 * o.timeout,
+				withCredentials: o.withCredentials
 			}, function (status, text, after) {
 				var answer = status === 200 && parse(text);
 				var took = now() - began;
@@ -173,16 +174,16 @@ function polling(path) {
 						return;
 					// An answer without news: do not spin.
 					timer = setTimeout(ask, !isLong ?
-						run.options.interval :
+						o.interval :
 						run.since !== before || !wait ||
 						took > 500 ? 0 : 1000);
-					wait = isLong ? run.hold() : 0;
+					wait = isLong ? o.wait : 0;
 				} else if (wait && took > 1000 && !cut &&
-					took < wait + run.options.timeout &&
+					took < wait + o.timeout &&
 					(!status || status === 504)) {
 					// Cut for being idle: hold it for less.
 					cut = true;
-					wait = run.hold(Math.max(500, took * 0.7));
+					wait = o.wait = Math.max(500, took * 0.7);
 					ask();
 				} else {
 					// A request that nobody answers is a dead line.
