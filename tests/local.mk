@@ -168,6 +168,7 @@ dist_check_SCRIPTS += \
 	%D%/js-publishes-once-through-faults.t \
 	%D%/js-restarted-httpd-loses-nothing.t \
 	%D%/js-runs-in-an-es5-browser.t \
+	%D%/js-start-is-kept-when-the-lead-changes.t \
 	%D%/js-stops-on-401-403-404-410-and-204.t \
 	%D%/js-subscribes-at-run-time.t \
 	%D%/js-survives-sleep.t \
