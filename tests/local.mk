@@ -165,6 +165,7 @@ dist_check_SCRIPTS += \
 	%D%/js-ladder-steps-down-when-a-proxy-buffers.t \
 	%D%/js-ladder-survives-idle-droppers.t \
 	%D%/js-ladder-takes-the-best-rung-that-is-left.t \
+	%D%/js-own-publish-after-subscribe-arrives.t \
 	%D%/js-publishes-once-through-faults.t \
 	%D%/js-restarted-httpd-loses-nothing.t \
 	%D%/js-runs-in-an-es5-browser.t \
