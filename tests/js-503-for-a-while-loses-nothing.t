@@ -62,7 +62,8 @@ def later(t, stage):
     obey(t, stage, 'told', 3, 1)
     for client in stage.clients:
         client.forget()
-        client.watch('told ladder')
+        # Long enough for a slow machine to hear of the refusal.
+        client.watch('told ladder', timeout=5000)
     obey(t, stage, 'told ladder', 1, 3)
 
 

@@ -105,16 +105,16 @@ def among_messages(t, stage):
         stage.site.publish_sql('late', 'late %d' % n, 'slide')
         stage.site.publish_sql('later', 'later %d' % n)
     for name in TRANSPORTS:
-        client.watch(name, transports=[name], channels=['late'])
-        client.js("feeds[arguments[0]].on('message', () => feeds[arguments[0]]"
-                  ".close()).on('slide', () => thrown.push('slide'))", name)
-    client.watch('late', transports=['sse'])
-    client.js("feeds.late.on('open', () => feeds.late.subscribe('late',"
-              "'earliest')).on('message', () => feeds.late.close())")
-    client.watch('some', transports=['sse'])
-    client.js("feeds.some.on('open', () => feeds.some.subscribe(['late',"
-              "'later'], 'earliest')).on('slide', m => "
-              "feeds.some.unsubscribe(m.channel))")
+        client.watch(name, "feeds[arguments[0]].on('message', () => "
+                     "feeds[arguments[0]].close()).on('slide', () => "
+                     "thrown.push('slide'))",
+                     transports=[name], channels=['late'])
+    client.watch('late', "feeds.late.on('open', () => feeds.late.subscribe("
+                 "'late', 'earliest')).on('message', () => feeds.late.close())",
+                 transports=['sse'])
+    client.watch('some', "feeds.some.on('open', () => feeds.some.subscribe("
+                 "['late', 'later'], 'earliest')).on('slide', m => "
+                 "feeds.some.unsubscribe(m.channel))", transports=['sse'])
     for name in TRANSPORTS + ('late',):
         t.soon(lambda: client.status(name)['state'] == 'closed',
                name + ': closed in its first message')

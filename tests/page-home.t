@@ -76,7 +76,7 @@ def examples(t, browser, site):
     t.equal(len(stored(site)), before + 1, 'the example with curl publishes')
     t.soon(lambda: browser.text('hello') == stored(site)[-1], 'and it shows')
     command = shlex.split(sqlite)
-    command[1] = site.db
+    command[command.index('var/tidings.db')] = site.db
     subprocess.run(command, check=False)
     t.equal(len(stored(site)), before + 2, 'the one with sqlite3 too')
     t.soon(lambda: browser.text('hello') == stored(site)[-1], 'and it shows')

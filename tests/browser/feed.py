@@ -86,8 +86,9 @@ class Client:
         self.watch(name, **dict({'share': True}, **options))
         self.places[name] = self.browser.tab()
 
-    def watch(self, name, **options):
-        self.js('watch(arguments[0], arguments[1])', name,
+    def watch(self, name, then='', **options):
+        """Begins a feed; the script `then` runs before anything has come."""
+        self.js('watch(arguments[0], arguments[1]);' + then, name,
                 dict(OPTIONS, **options))
         self.watched.append(name)
 
