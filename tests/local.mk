@@ -160,6 +160,7 @@ dist_check_SCRIPTS += \
 	%D%/js-comes-back-from-bfcache.t \
 	%D%/js-each-transport-delivers-in-order.t \
 	%D%/js-goes-on-when-online-again.t \
+	%D%/js-hundreds-of-channels.t \
 	%D%/js-is-es5-and-small.t \
 	%D%/js-killed-programs-lose-nothing.t \
 	%D%/js-ladder-steps-down-when-a-proxy-buffers.t \
