@@ -156,6 +156,7 @@ dist_check_SCRIPTS += \
 	%D%/js-a-loss-is-told-by-reset.t \
 	%D%/js-another-tab-takes-over.t \
 	%D%/js-any-mix-of-faults-loses-nothing.t \
+	%D%/js-asks-no-more-than-it-must.t \
 	%D%/js-climbs-again.t \
 	%D%/js-comes-back-from-bfcache.t \
 	%D%/js-each-transport-delivers-in-order.t \
