@@ -160,6 +160,7 @@ dist_check_SCRIPTS += \
 	%D%/js-climbs-again.t \
 	%D%/js-comes-back-from-bfcache.t \
 	%D%/js-each-transport-delivers-in-order.t \
+	%D%/js-eventsource-is-a-drop-in.t \
 	%D%/js-goes-on-when-online-again.t \
 	%D%/js-hundreds-of-channels.t \
 	%D%/js-is-es5-and-small.t \
@@ -241,6 +242,7 @@ dist_check_SCRIPTS += \
 	%D%/stop-ends-every-stream.t \
 	%D%/streams-beat-while-nothing-happens.t \
 	%D%/the-schema-refuses-what-could-not-be-sent.t \
+	%D%/tidings-feed-element.t \
 	%D%/too-many-clients-are-refused-with-503.t \
 	%D%/unfinished-websocket-messages-are-bounded.t \
 	%D%/vanished-clients-are-noticed.t \
