@@ -19,7 +19,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'browser'))
 
-from page import Browser, panels_are_true, rows, run  # noqa: E402
+from page import Browser, panels_are_true, rows, run, until  # noqa: E402
 from tidings_test import SRC, Site, need  # noqa: E402
 
 PAGE = '/examples/wordpress-style.php'
@@ -131,6 +131,27 @@ def live(t, site, hold):
         t.equal(browser.complaints(), [], 'no request failed')
 
 
+def cached(t, site):
+    """A copy of the page whose cursor is of no use any more."""
+    page = re.sub('(tidings-cursor" content=")[^"]+', r'\1cccccccccccc-1',
+                  site.get(PAGE).text)
+    with open(os.path.join(site.dir, 'htdocs', 'examples', 'cached.html'), 'w') as f:
+        f.write(page)
+
+    def loads():
+        with open(os.path.join(site.dir, 'access.log')) as f:
+            return sum('cached.html' in line for line in f)
+    with Browser() as browser:
+        browser.open(site.url + '/examples/cached.html')
+        t.soon(lambda: loads() > 2 or browser.js(
+            'return !document.getElementById("missed").hidden'),
+            'an old page says that comments are missing')
+        # There is nothing to wait for.
+        until(lambda: loads() > 2, 3)
+        t.ok(loads() == 2, 'once it is loaded again, and then no more',
+             [line for line in open(os.path.join(site.dir, "access.log")) if "cached" in line])
+
+
 def plugin(t, site):
     folder = os.path.join(site.dir, 'htdocs', 'examples', 'wp')
     os.mkdir(folder)
@@ -207,6 +228,7 @@ def test(t):
         with Site(php=True, httpd_extra='ScriptAlias "/tidings.js" "%s"' % script) as site:
             without_script(t, site)
             live(t, site, hold)
+            cached(t, site)
             plugin(t, site)
             t.ok(site.lives(), 'the programs live')
 

@@ -263,6 +263,21 @@ the mark before WordPress reads, and publishes after it has saved.</p>
 			count.textContent === '1' ? 'comment' : 'comments';
 	}
 
+	// Whether a page with this cursor is loaded again for the first time: the
+	// one that comes may be the same, from the same cache.
+	function isNew() {
+		const cursor = document.querySelector(
+			'meta[name="tidings-cursor"]').content;
+
+		try {
+			const before = sessionStorage.getItem('tidings-reloaded');
+			sessionStorage.setItem('tidings-reloaded', cursor);
+			return before !== cursor;
+		} catch (error) {
+			return false;
+		}
+	}
+
 	new Tidings('../push', { channels: 'comments.1' })
 		.on('comment', message => {
 			let comment;
@@ -279,12 +294,13 @@ the mark before WordPress reads, and publishes after it has saved.</p>
 				show(comment);
 			}
 		})
-		// Too old a page, from a cache perhaps.  Not while somebody writes.
+		// Too old a page.  Not while somebody writes.
 		.on('reset', () => {
-			if (!document.querySelector('textarea').value) {
+			if (!document.querySelector('textarea').value && isNew()) {
 				location.reload();
+			} else {
+				document.getElementById('missed').hidden = false;
 			}
-			document.getElementById('missed').hidden = false;
 		})
 		.on('status', status => {
 			const live = status.state === 'open';
