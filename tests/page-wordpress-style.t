@@ -31,6 +31,18 @@ until [ -e %(dir)s/go ] || [ $n -gt 1200 ]; do n=$((n + 1)); sleep 0.05; done
 printf 'Content-Type: text/javascript\\r\\n\\r\\n'
 cat %(dir)s/tidings.js
 '''
+# Whether the bar comes without words.
+EMPTY = '''
+    new MutationObserver(all => {
+        for (const one of all) {
+            for (const node of one.addedNodes) {
+                if (node.id === 'tidings-live' && !window.bars++) {
+                    window.empty = !node.textContent;
+                }
+            }
+        }
+    }).observe(document, { childList: true, subtree: true });
+    window.bars = 0;'''
 
 
 class Visitor:
@@ -183,7 +195,7 @@ def plugin(t, site):
         do('comment&author=Eve&approved=1', post)
         do('publish&old=draft', post)
         t.equal(messages('comments.%d' % post), [], 'nothing of a post that is ' + why)
-    do('publish&old=draft')
+    do('publish&old=new')
     do('publish&old=publish')
     t.equal([m['data'] for m in messages('posts')],
             ['{"id":7,"title":"Tea & <b>biscuits</b>",'
@@ -199,6 +211,8 @@ def plugin(t, site):
                 'a comment that came while the page was made')
         do('comment&author=Cy&approved=1', 8)
         t.soon(lambda: bar() == 'A new comment by Cy', 'is not told again', 20, bar)
+        browser.driver.execute_cdp_cmd('Page.addScriptToEvaluateOnNewDocument',
+                                       {'source': EMPTY})
         browser.open(site.url + page + '9&between=after')
         t.soon(lambda: bar() == 'A new comment by After', 'one that the page lacks is', 20,
                bar)
@@ -206,6 +220,19 @@ def plugin(t, site):
         t.soon(lambda: bar() == 'New: Tea & <b>biscuits</b>', 'and a new post')
         t.ok(browser.js('return document.querySelector("#tidings-live a").href')
              .endswith(page + '7'), 'with its link')
+        t.ok(browser.js('return window.empty'), 'the bar was there before its words')
+        browser.click('#tidings-live a')
+        t.soon(lambda: browser.js('return location.search') == '?post=7',
+               'which leads there', 20, lambda: browser.js('return location.href'))
+        t.soon(lambda: browser.js('return document.readyState') == 'complete', 'a page')
+        do('comment&author=Di&approved=1', 7)
+        t.soon(lambda: bar() == 'A new comment by Di', 'a comment on it', 20, bar)
+        browser.js('window.old = true')
+        browser.click('#tidings-live a')
+        t.soon(lambda: browser.js('return !window.old && '
+                                  'location.hash.startsWith("#comment-") && '
+                                  'Boolean(document.querySelector(location.hash))'),
+               'leads to a page that has it')
         t.equal(browser.complaints(), [], 'no request failed')
     r = site.get(page + '8&db=/nowhere')
     t.ok(r.status == 200 and 'Before' in r.text and 'tidings' not in r.text,

@@ -6,8 +6,9 @@
 // htdocs/examples/wordpress/tidings-live.php calls, each the least that it may
 // rely on, and the order in which WordPress runs the hooks of a page.  What it
 // shows is that the plugin does its part of that contract.  (By hand the plugin was
-// tried in WordPress 6.1 with MariaDB: posts published, scheduled, corrected and
-// private, comments approved at once and later, the head of its pages.)
+// tried in WordPress 6.1 with MariaDB, when it still had transition_post_status in
+// place of wp_after_insert_post: posts published, scheduled, corrected and private,
+// comments approved at once and later, the head of its pages.)
 //
 //     page.php?post=1            a page with the post's comments
 //     ...&between=before|after   and somebody comments while it is made, before
@@ -15,12 +16,16 @@
 //     ...&do=comment&author=A&approved=0|1|spam    saves one
 //     ...&do=approve&comment=1   lets it through
 //     ...&do=publish&old=draft   the post comes out
+//
+// WordPress has such links, with the post in the query, unless it is told to make
+// others.
 
 define('ABSPATH', __DIR__ . '/');
 define('TIDINGS_DB', ($_GET['db'] ?? '') ?: getenv('TIDINGS_DB'));
 define('TIDINGS_BASE', '/push');
 
 $actions = $scripts = [];
+$permalink = '/examples/wp/page.php?post=';
 
 function add_action($hook, $function, $priority = 10, $arguments = 1)
 {
@@ -44,7 +49,7 @@ function esc_html($text) { return htmlspecialchars($text, ENT_QUOTES); }
 function wp_json_encode($value) { return json_encode($value); }
 function plugins_url($path, $file) { return $path; }
 function get_the_title($post) { return $post->post_title; }
-function get_permalink($post) { return '/examples/wp/page.php?post=' . $post->ID; }
+function get_permalink($post) { return $GLOBALS['permalink'] . $post->ID; }
 
 function wp_enqueue_script($handle, $url, $needs = [], $version = '', $footer = false)
 {
@@ -99,7 +104,15 @@ switch ($_GET['do'] ?? '') {
             get_comment($_GET['comment']));
         exit;
     case 'publish':
+        $before = clone get_post($_GET['post']);
+        $before->post_status = $_GET['old'];
+        // The address is known when the categories are, not before.
+        $permalink = '/not-yet';
         do_action('transition_post_status', 'publish', $_GET['old'], get_post($_GET['post']));
+        $permalink = '/examples/wp/page.php?post=';
+        // A post that never was saved before has nothing before it.
+        do_action('wp_after_insert_post', (int) $_GET['post'], get_post($_GET['post']),
+            $_GET['old'] !== 'new', $_GET['old'] === 'new' ? null : $before);
         exit;
 }
 $between = $_GET['between'] ?? '';

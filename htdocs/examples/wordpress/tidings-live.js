@@ -16,23 +16,30 @@
 			bar.id = 'tidings-live';
 			bar.setAttribute('role', 'status');
 			bar.style.cssText = 'position: fixed; inset: auto 0 0 0;' +
-				'margin: 0; padding: 0.7em 1em; z-index: 9999;' +
+				'margin: 0; z-index: 9999;' +
 				'text-align: center; background: #1d1c1a;';
 			bar.append(document.createElement('a'));
-			bar.firstChild.style.color = '#ffffff';
+			bar.firstChild.style.cssText = 'color: #ffffff';
 			document.body.append(bar);
 		}
-		bar.firstChild.textContent = words;
 		bar.firstChild.href = link;
-		// A link to a place on this very page would not load it anew.
 		bar.firstChild.onclick = function (event) {
-			if (new URL(link, location.href).pathname ===
-				location.pathname) {
+			const to = new URL(link, location.href);
+
+			// A link to a place on this very page would not load it anew.
+			// Which page it is may stand in the query: /?p=12.
+			if (to.pathname + to.search ===
+				location.pathname + location.search) {
 				event.preventDefault();
-				location.hash = new URL(link, location.href).hash;
+				location.hash = to.hash;
 				location.reload();
 			}
 		};
+		// Readers of screens say what is put into a status that is there.
+		setTimeout(function () {
+			bar.style.padding = '0.7em 1em';
+			bar.firstChild.textContent = words;
+		}, 100);
 	}
 
 	// What themes call a comment on the page; once is enough.

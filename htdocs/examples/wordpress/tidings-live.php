@@ -6,6 +6,7 @@
  * Plugin Name: Tidings live
  * Description: Tells open pages of new comments and posts, at once.
  * Version: 1.0
+ * Requires at least: 5.6
  * Requires PHP: 7.4
  * License: MIT
  *
@@ -37,7 +38,7 @@ add_action('wp_head', 'tidings_live_head');
 add_action('wp_enqueue_scripts', 'tidings_live_scripts');
 add_action('comment_post', 'tidings_live_comment', 10, 2);
 add_action('transition_comment_status', 'tidings_live_approved', 10, 3);
-add_action('transition_post_status', 'tidings_live_post', 10, 3);
+add_action('wp_after_insert_post', 'tidings_live_post', 10, 4);
 
 /** Does the work; what goes wrong is for the log, never for the visitor. */
 function tidings_live_try(callable $work): ?string
@@ -129,12 +130,15 @@ function tidings_live_publish_comment($comment): void
     });
 }
 
-/** A post came out, now or at the time that was set.  Later corrections are not told. */
-function tidings_live_post(string $new, string $old, $post): void
+/**
+ * A post came out, now or at the time that was set.  Later corrections are not told.
+ * By now its categories are saved as well, which its address may have in it.
+ */
+function tidings_live_post(int $id, $post, bool $update, $before): void
 {
     if (
-        $new !== 'publish' || $old === 'publish' || $post->post_type !== 'post'
-        || !tidings_live_is_public($post)
+        $post->post_type !== 'post' || !tidings_live_is_public($post)
+        || ($before && $before->post_status === 'publish')
     ) {
         return;
     }
