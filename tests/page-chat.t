@@ -4,7 +4,8 @@
 # page-chat.t - issue 4: two browsers and two tabs talk to each other; who writes
 # reads it too, once; who comes later reads what was said; nothing that somebody
 # says is taken for HTML; what is written while the server is away is not lost,
-# and what it refuses is told and can be sent again.
+# what came through though its answer did not waits no more, and what the server
+# refuses is told and can be sent again.
 
 import json
 import os
@@ -183,6 +184,41 @@ def away(t, one, two, site):
     t.ok(len(said(one)) <= count + 2, 'no line is twice', len(said(one)))
 
 
+def answer_lost(t, one, site):
+    """Two lines were committed, but the page never had the answer; when it is
+    loaded anew they are out of its reach.  One is in the table byte for byte
+    as the page sends it, the other is not."""
+    lines = [{'name': 'Ada', 'text': 'line %d' % n, 'key': 'lost.%d' % n}
+             for n in (1, 2)]
+    enter(one, site, 'Ada', '?room=lost')
+    t.soon(lambda: one.state() == 'live', 'live')
+    for line, space in zip(lines, ('', ' ')):
+        data = json.dumps(line, separators=(',', ':')) + space
+        t.equal(site.post('/push/publish?channel=chat.lost', data.encode(),
+                          'application/json',
+                          {'Idempotency-Key': line['key']}).status, 201,
+                'a line is in the table')
+    site.sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+             "WHERE i < 60) INSERT INTO changes(channel, data) "
+             "SELECT 'chat.lost', 'more ' || i FROM n")
+    one.js('sessionStorage.setItem("tidings outbox chat.lost", arguments[0])',
+           json.dumps(lines))
+    one.driver.refresh()
+    t.soon(lambda: said(one)[-2:] == [['Ada', 'line 1'], ['Ada', 'line 2']] and
+           len(said(one)) == 52 and not waiting(one),
+           'what was sent already, and is out of reach, waits no more', 20,
+           lambda: said(one)[-3:])
+    t.equal(one.js('return [sessionStorage.getItem("tidings outbox chat.lost"),'
+                   'document.querySelectorAll(".fate, .failed").length]'),
+            ['[]', 0], 'nor is it told that it failed, or tried again')
+    t.equal(rows(site.db, "SELECT count(*) FROM changes WHERE dedup LIKE "
+                 "'lost.%'"), [(2,)], 'each is in the table once')
+    one.type('#name', 'Ada')
+    write(one, 'line 3')
+    t.soon(lambda: said(one)[-1] == ['Ada', 'line 3'] and not waiting(one),
+           'and it goes on')
+
+
 def refused(t, one):
     with Site({'access': {'publish_from_loopback': 'no'}}) as site:
         enter(one, site, 'Eve')
@@ -217,7 +253,9 @@ def test(t):
             tabs(t, one, site)
             t.equal(one.complaints() + two.complaints(), [],
                     'no request failed')
+
             away(t, one, two, site)
+            answer_lost(t, one, site)
         refused(t, one)
 
 
