@@ -154,6 +154,7 @@ dist_check_SCRIPTS += \
 	%D%/js-a-closed-feed-is-silent.t \
 	%D%/js-a-frozen-tab-hands-over.t \
 	%D%/js-a-loss-is-told-by-reset.t \
+	%D%/js-a-throttled-tab-yields-the-lead.t \
 	%D%/js-another-tab-takes-over.t \
 	%D%/js-any-mix-of-faults-loses-nothing.t \
 	%D%/js-asks-no-more-than-it-must.t \
@@ -168,6 +169,7 @@ dist_check_SCRIPTS += \
 	%D%/js-ladder-steps-down-when-a-proxy-buffers.t \
 	%D%/js-ladder-survives-idle-droppers.t \
 	%D%/js-ladder-takes-the-best-rung-that-is-left.t \
+	%D%/js-names-and-numbers-are-taken-as-they-are.t \
 	%D%/js-own-publish-after-subscribe-arrives.t \
 	%D%/js-publishes-once-through-faults.t \
 	%D%/js-restarted-httpd-loses-nothing.t \

@@ -21,8 +21,8 @@ import time
 from tidings_test import free_port, wait_for
 
 HEAD_MAX = 65536
-PHRASES = {200: 'OK', 204: 'No Content', 401: 'Unauthorized',
-           403: 'Forbidden', 404: 'Not Found', 410: 'Gone', 502: 'Bad Gateway',
+PHRASES = {200: 'OK', 201: 'Created', 204: 'No Content',
+           401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found', 410: 'Gone', 502: 'Bad Gateway',
            503: 'Service Unavailable'}
 
 
@@ -339,10 +339,10 @@ class FaultProxy:
         """Says so itself, in place of httpd."""
         self.add('answer', (status, retry_after), paths)
 
-    def say(self, text, type, *paths):
-        """Answers 200 with that text and the end, in place of httpd, as a
+    def say(self, text, type, *paths, status=200):
+        """Answers that status with that text and the end, in place of httpd, as a
         cache or the page of a portal would."""
-        self.add('answer', (200, None, text, type), paths)
+        self.add('answer', (status, None, text, type), paths)
 
     def slow(self, seconds, *paths):
         """Hands the request on so much later, or when healed."""
