@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'browser'))
 
 from page import Browser, panels_are_true, rows, run, until  # noqa: E402
-from tidings_test import Site, need  # noqa: E402
+from tidings_test import SRC, Site, need  # noqa: E402
 
 import shutil  # noqa: E402
 
@@ -301,6 +301,19 @@ def forged(t, site):
     t.equal(phone.answer(code).status, 303, 'later it is')
 
 
+def old_sqlite(t):
+    """What the examples ask of SQLite is no newer than 3.34: Debian 11."""
+    folder = os.path.join(SRC, 'htdocs', 'examples')
+    found = []
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with open(os.path.join(path, name)) as f:
+                found += [(name, word) for word in re.findall(
+                    r"\bunixepoch\(|\bRETURNING\b|\) *STRICT\b|\bDROP COLUMN\b|"
+                    r"\bformat\(|\bconcat(?:_ws)?\(|'subsec", f.read())]
+    t.equal(found, [], 'the examples take SQLite as old as 3.34')
+
+
 def races(t, site):
     for n in range(3):
         desk = Visitor(site)
@@ -342,6 +355,7 @@ def test(t):
         onlookers(t, site)
         forged(t, site)
         races(t, site)
+        old_sqlite(t)
         t.ok(site.lives(), 'the programs live')
 
 

@@ -6,6 +6,9 @@
 //
 //     open -> confirmed -> used         each of them may run out: expired
 //        `--> refused
+//
+// A step takes the time once, from PHP: were it SQLite's, a second could turn over
+// between two statements, and its function for it came with 3.38 only.
 
 require_once __DIR__ . '/demo.php';
 
@@ -34,13 +37,13 @@ function login_hash(string $secret): string
 }
 
 /** The row of a code that was hashed; its state may be 'expired'. */
-function login_find(PDO $db, string $code): ?array
+function login_find(PDO $db, string $code, int $now): ?array
 {
-    $find = $db->prepare("SELECT *, expires - unixepoch() AS left,
-        CASE WHEN state IN ('open', 'confirmed') AND expires <= unixepoch()
+    $find = $db->prepare("SELECT *, expires - ? AS left,
+        CASE WHEN state IN ('open', 'confirmed') AND expires <= ?
             THEN 'expired' ELSE state END AS state
         FROM demo_logins WHERE code = ?");
-    $find->execute([$code]);
+    $find->execute([$now, $now, $code]);
     return $find->fetch() ?: null;
 }
 
@@ -48,14 +51,15 @@ function login_find(PDO $db, string $code): ?array
 function login_decide(PDO $db, string $code, string $state, string $user): bool
 {
     return tidings_transaction($db, function (PDO $db) use ($code, $state, $user) {
+        $now = time();
         $decide = $db->prepare("UPDATE demo_logins
-            SET state = ?, user = ?, expires = unixepoch() + ?
-            WHERE code = ? AND state = 'open' AND expires > unixepoch()");
-        $decide->execute([$state, $user, LOGIN_GRACE, $code]);
+            SET state = ?, user = ?, expires = ?
+            WHERE code = ? AND state = 'open' AND expires > ?");
+        $decide->execute([$state, $user, $now + LOGIN_GRACE, $code, $now]);
         if ($decide->rowCount() !== 1) {
             return false;
         }
-        $channel = login_find($db, $code)['channel'];
+        $channel = login_find($db, $code, $now)['channel'];
         tidings_publish($db, $channel, 'look now', 'login', ['expires' => LOGIN_GRACE]);
         return true;
     });

@@ -32,19 +32,21 @@ function begin(PDO $db): array
     $secret = bin2hex(random_bytes(32));
     $channel = 'login.' . bin2hex(random_bytes(16));
     $cursor = tidings_transaction($db, function (PDO $db) use ($code, $secret, $channel) {
-        $db->exec('DELETE FROM demo_logins WHERE expires < unixepoch() - 3600');
+        $now = time();
+        $db->prepare('DELETE FROM demo_logins WHERE expires < ?')
+            ->execute([$now - 3600]);
         $count = $db->prepare('SELECT count(*) FROM demo_logins
-            WHERE address = ? AND began > unixepoch() - 60');
-        $count->execute([$_SERVER['REMOTE_ADDR']]);
+            WHERE address = ? AND began > ?');
+        $count->execute([$_SERVER['REMOTE_ADDR'], $now - 60]);
         if ($count->fetchColumn() >= PER_MINUTE) {
             return null;
         }
         $db->prepare("INSERT INTO demo_logins
             (code, secret, channel, state, browser, address, began, expires)
-            VALUES (?, ?, ?, 'open', ?, ?, unixepoch(), unixepoch() + ?)")
+            VALUES (?, ?, ?, 'open', ?, ?, ?, ?)")
             ->execute([login_hash($code), login_hash($secret), $channel,
                 login_browser($_SERVER['HTTP_USER_AGENT'] ?? ''),
-                $_SERVER['REMOTE_ADDR'], LOGIN_SECONDS]);
+                $_SERVER['REMOTE_ADDR'], $now, $now + LOGIN_SECONDS]);
         return tidings_cursor($db);
     });
     if ($cursor === null) {
@@ -65,13 +67,14 @@ function finish(PDO $db, string $code): array
     $code = login_hash($code);
     $secret = login_hash($_SESSION['secrets'][$code] ?? '');
     return tidings_transaction($db, function (PDO $db) use ($code, $secret) {
-        $login = login_find($db, $code);
+        $now = time();
+        $login = login_find($db, $code, $now);
         if ($login === null || !hash_equals($login['secret'], $secret)) {
             return ['state' => 'unknown'];
         }
         $use = $db->prepare("UPDATE demo_logins SET state = 'used'
-            WHERE code = ? AND state = 'confirmed' AND expires > unixepoch()");
-        $use->execute([$code]);
+            WHERE code = ? AND state = 'confirmed' AND expires > ?");
+        $use->execute([$code, $now]);
         return $use->rowCount() === 1
             ? ['state' => 'confirmed', 'user' => $login['user']]
             : ['state' => $login['state']];

@@ -42,7 +42,8 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') {
     }
 }
 
-$login = login_find($db, $code);
+$now = time();
+$login = login_find($db, $code, $now);
 $state = $login['state'] ?? 'unknown';
 // What this very phone did is no surprise to it.
 $done = $_SESSION['done'][$code] ?? '';
@@ -102,7 +103,7 @@ header("Content-Security-Policy: frame-ancestors 'none'");
 <dl class="facts">
 <div><dt>Browser</dt><dd><?= h($login['browser']) ?></dd></div>
 <div><dt>Address</dt><dd><?= h($login['address']) ?></dd></div>
-<div><dt>Asked</dt><dd><?= time() - $login['began'] ?> s ago</dd></div>
+<div><dt>Asked</dt><dd><?= $now - $login['began'] ?> s ago</dd></div>
 <div><dt>Good for</dt><dd>another <?= $login['left'] ?> s</dd></div>
 </dl>
 <label class="field"><span class="label">You are, on this phone</span>
