@@ -226,6 +226,69 @@ def ended(t, site, desk, phone):
     quiet(t, site, 'and waits no more')
 
 
+def codes(site):
+    return rows(site.db, 'SELECT count(*) FROM demo_logins')[0][0]
+
+
+# The answer that tells of the log-in is lost on its way.
+LOSE = '''
+    const real = window.fetch;
+    window.fetch = async (...what) => {
+        const response = await real(...what);
+
+        if (what[1].body && (await response.clone().text()).includes('"confirmed"')) {
+            window.fetch = real;
+            throw new TypeError('lost');
+        }
+        return response;
+    };'''
+
+
+def logged_in_already(t, site, desk):
+    """By another window, or without a word of it."""
+    desk.open(site.url + '/login.html')
+    code = waiting(t, desk, site)
+    one = desk.driver.current_window_handle
+    desk.driver.switch_to.new_window('tab')
+    desk.visit(site.url + '/login.html')
+    two = waiting(t, desk, site, 'a second window waits')
+    Visitor(site).answer(two, user='Ada')
+    t.soon(lambda: covered(desk) == 'in', 'it is logged in')
+    desk.driver.close()
+    desk.driver.switch_to.window(one)
+    t.equal(Visitor(site).answer(code, user='Ada').status, 303, 'the first one too')
+    t.soon(lambda: desk.text('words') == 'Welcome, Ada.', 'is logged in', 20,
+           lambda: desk.text('words'))
+    t.equal(rows(site.db, 'SELECT state FROM demo_logins ORDER BY rowid DESC LIMIT 2'),
+            [('used',), ('used',)], 'by its own code')
+
+    # A double click makes one new code.
+    before = codes(site)
+    desk.js('const again = document.getElementById("again"); again.click(); again.click()')
+    code = waiting(t, desk, site, 'logged out, a new code')
+    t.equal(codes(site), before + 1, 'one')
+    desk.js(LOSE)
+    Visitor(site).answer(code, user='Grace')
+    t.soon(lambda: covered(desk) not in ('wait', None) and
+           desk.text('words') == 'Welcome, Grace.',
+           'logged in though the answer was lost', 20, lambda: desk.text('words'))
+    desk.click('#again')
+    waiting(t, desk, site)
+    desk.js('window.wrong = []; onerror = what => { wrong.push(what); }')
+    Visitor(site).answer(code_of(desk), 'refuse')
+    t.soon(lambda: covered(desk) == 'refused', 'refused')
+    before = codes(site)
+    desk.js('const again = document.getElementById("again"); again.click(); again.click()')
+    code = waiting(t, desk, site, 'a new code')
+    t.equal(codes(site), before + 1, 'one')
+    Visitor(site).answer(code, 'refuse')
+    t.soon(lambda: covered(desk) == 'refused', 'refused')
+    # Longer than two beats of its clock.
+    until(lambda: desk.js('return wrong.length'), 2.5)
+    t.equal(desk.js('return wrong'), [], 'and its clock stands still')
+    desk.complaints()
+
+
 def refused(t, site, desk):
     """A server that gives the page no feed at all."""
     desk.open(site.url + '/login.html')
@@ -350,6 +413,7 @@ def test(t):
             confirmed(t, site, desk, phone)
             polled(t, site, desk, phone)
             ended(t, site, desk, phone)
+            logged_in_already(t, site, desk)
             with Site(php=True, httpd_extra=NO_FEED) as deaf:
                 refused(t, deaf, desk)
         onlookers(t, site)

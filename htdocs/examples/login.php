@@ -99,7 +99,10 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') {
                 // The old one stays, logged out: a request of another tab may
                 // be on its way with it.
                 session_regenerate_id(false);
-                $_SESSION = ['user' => $answer['user'],
+                // Other windows may wait with a code of their own.
+                $secrets = $_SESSION['secrets'];
+                unset($secrets[login_hash(demo_field('code'))]);
+                $_SESSION = ['user' => $answer['user'], 'secrets' => $secrets,
                     'token' => bin2hex(random_bytes(16))];
                 $answer['token'] = $_SESSION['token'];
             }
