@@ -186,7 +186,9 @@ add_form(struct task *task, struct req *req)
 	struct message m = { 0 };
 
 	if (data == NULL) {
-		req_fail(req, 400, 1506, "the form has no field data");
+		req_fail(req, 400, 1506,
+		    "the form has no field data; plain text wants "
+		    "Content-Type: text/plain");
 		return -1;
 	}
 	read_common(req, &m);

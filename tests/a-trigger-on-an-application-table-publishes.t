@@ -20,10 +20,10 @@ def main(t):
         t.equal((r.returncode, r.stderr), (0, ''), 'the example loads')
         r = shell(example)
         t.equal((r.returncode, r.stderr), (0, ''), 'twice as well')
-        s = site.stream('/push/sse?channel=news')
+        s = site.stream('/push/sse?channel=articles')
         s.wait('\n\n')
-        r = shell("BEGIN; INSERT INTO news(headline) VALUES ('withdrawn'); ROLLBACK;\n"
-                  "INSERT INTO news(headline, link) VALUES"
+        r = shell("BEGIN; INSERT INTO articles(headline) VALUES ('withdrawn'); ROLLBACK;\n"
+                  "INSERT INTO articles(headline, link) VALUES"
                   " ('It''s \"on\" <air>', 'https://example.org/?a=1&b=2');\n")
         t.equal((r.returncode, r.stderr), (0, ''), 'an application inserts a row')
         buf = s.wait('\n\n', 10) and s.wait('event: headline\ndata: ') and s.wait('}\n\n')
@@ -31,11 +31,11 @@ def main(t):
         t.equal(data, {'id': 1, 'headline': 'It\'s "on" <air>',
                        'link': 'https://example.org/?a=1&b=2'}, 'the page has it, as JSON')
         t.ok(b'withdrawn' not in buf, 'what was rolled back is not told', buf)
-        r = shell("UPDATE news SET headline = 'corrected' WHERE id = 1;")
+        r = shell("UPDATE articles SET headline = 'corrected' WHERE id = 1;")
         buf = s.wait('event: correction\n') and s.wait('"corrected"')
         t.ok(b'"corrected"' in buf, 'an UPDATE is a correction')
         s.close()
-        m = site.get('/push/poll?channel=news&since=0').json['messages']
+        m = site.get('/push/poll?channel=articles&since=0').json['messages']
         t.equal([(x['event'], x.get('content_type')) for x in m],
                 [('headline', 'application/json'), ('correction', 'application/json')],
                 'stored with event and type')
@@ -43,20 +43,20 @@ def main(t):
         # A refusal of the change table refuses the row: both or neither.
         db = site.connect()
         try:
-            db.execute('INSERT INTO news(headline) VALUES (?)', ('x' * 2**20,))
+            db.execute('INSERT INTO articles(headline) VALUES (?)', ('x' * 2**20,))
             t.ok(False, 'too large')
         except sqlite3.Error as e:
             t.ok('max_data' in str(e), 'a row whose message is too large is refused', e)
         db.close()
-        t.equal(site.sql('SELECT count(*) FROM news'), [(1,)], 'with its own table unchanged')
-        r = site.get('/push/poll?channel=news&since=-1')
+        t.equal(site.sql('SELECT count(*) FROM articles'), [(1,)], 'with its own table unchanged')
+        r = site.get('/push/poll?channel=articles&since=-1')
         t.equal(len(r.json['messages']), 1, 'and nothing published')
 
         # Many rows at once, by another language.
-        s = site.stream('/push/sse?channel=news')
+        s = site.stream('/push/sse?channel=articles')
         s.wait('\n\n')
         site.sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)"
-                 " INSERT INTO news(headline) SELECT 'h' || i FROM n")
+                 " INSERT INTO articles(headline) SELECT 'h' || i FROM n")
         buf = s.wait('"h200"')
         t.equal(re.findall(rb'"headline":"h(\d+)"', buf), [b'%d' % n for n in range(1, 201)],
                 'two hundred rows of one statement, in order')

@@ -71,7 +71,8 @@ def well(tap, site, proxy):
         proxy.idle(0.5)
         with contextlib.suppress(Exception):
             ws.recv(5)
-        tap.equal(proxy.open('/push/ws'), 0, 'and is dropped when idle')
+        tap.ok(wait_for(lambda: proxy.open('/push/ws') == 0, 10, 'the cut'),
+               'and is dropped when idle')
     proxy.heal()
     proxy.strip()
     try:

@@ -40,7 +40,7 @@ def test(t, stage):
             refused[client] = time.monotonic()
         stage.soon(t, lambda client: all(
             waits(client, n) > before[client, n] for n in NAMES),
-            '%d: all wait' % status)
+            '%d: all wait' % status, 60)
         until(lambda: time.monotonic() > max(refused.values()) + 3)
         for client in stage.clients:
             n = client.proxy.requests('/push/', refused[client])

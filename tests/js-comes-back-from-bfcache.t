@@ -27,7 +27,7 @@ def watch(client, names):
         if name == 'shared':
             client.watch(name, share=True)
         else:
-            client.watch(name, transports=[name])
+            client.watch(name, transports=[name], interval=2000)
 
 
 def away(t, stage):
@@ -48,6 +48,10 @@ def really(t, stage):
     for n in range(2):
         stage.flows(t, 'before leaving')
         for client in stage.clients:
+            if client.name == 'firefox':
+                # Between two polls: with one under way it keeps no page.
+                t.soon(lambda: client.proxy.open('/push/') == 0,
+                       'firefox: nothing is asked for')
             client.browser.visit(client.proxy.url + '/other.html')
         away(t, stage)
         for client in stage.clients:

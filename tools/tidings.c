@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <libgen.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,6 +79,22 @@ xopen_writer(struct db *db, const struct config *config)
 			: "");
 }
 
+/* SQLite makes files beside the database. */
+static void
+warn_of_folder(const struct config *config, const struct passwd *pw)
+{
+	char *path = xstrndup(config->database, strlen(config->database));
+	const char *folder = dirname(path);
+	struct stat st;
+
+	if (stat(folder, &st) == 0 && st.st_uid != pw->pw_uid &&
+	    (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+		log_warnx("%s: the user %s can't write in this folder, as it "
+			  "must: chown %s %s",
+		    folder, pw->pw_name, pw->pw_name, folder);
+	free(path);
+}
+
 /* Root makes files for the user that the programs will run as. */
 static void
 give_to_user(const struct config *config)
@@ -92,6 +109,7 @@ give_to_user(const struct config *config)
 		fatalx("there is no user %s", config->user);
 	if (chown(config->database, pw->pw_uid, pw->pw_gid) == -1)
 		fatal("%s", config->database);
+	warn_of_folder(config, pw);
 	lock = db_open_beside(config->database, "-lock");
 	if (lock != -1)
 		close(lock);

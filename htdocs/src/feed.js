@@ -1,17 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // ---- the feed
 
-var DEFAULTS = {
-	transports: LADDER,
-	share: true,
-	interval: 5000,
-	wait: 25000,
-	timeout: 5000,
-	silence: 40000,
-	retry: 1000,
-	maxRetry: 30000,
-	upgrade: 15000
-};
 var OURS = { message: 1, open: 1, status: 1, reset: 1, close: 1 };
 var HELD_MAX = 5000;	// messages kept while what came before is fetched
 var ASK = 10000;	// ms of silence, then the leading tab is asked
@@ -24,7 +13,7 @@ function Tidings(base, options) {
 	var emit = Emitter(feed);
 	var url = absolute(base);
 	var me = unique();
-	var o = {};
+	var o = filled(options || {});
 	var groups = [], joins = 0;
 	var line = null;		// if this tab leads
 	var others = {};		// then: keys of other feeds, by name
@@ -34,15 +23,6 @@ function Tidings(base, options) {
 	var waiting = [];		// publishes behind a subscribe
 	var over = false, joiner = 0, name;
 
-	Object.keys(DEFAULTS).forEach(function (key) {
-		o[key] = DEFAULTS[key];
-	});
-	Object.keys(options || {}).forEach(function (key) {
-		if (options[key] !== undefined)
-			o[key] = options[key];
-	});
-	o.ownRetry = options && options.retry;
-	o.spread = o.retry;
 	name = ['tidings', url, o.transports, !!o.withCredentials].join(' ');
 	feed.lastEventId = '';
 	feed.status = status('connecting', null, 0, false);

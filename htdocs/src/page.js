@@ -1,5 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-// ---- what the page has: its address, its cursor, its listeners
+// ---- what the page gives and has: options, address, cursor, listeners
+
+var DEFAULTS = {
+	transports: LADDER,
+	share: true,
+	interval: 5000,
+	wait: 25000,
+	timeout: 5000,
+	silence: 40000,
+	retry: 1000,
+	maxRetry: 30000,
+	upgrade: 15000
+};
+
+// The options, with the defaults for what is not given.
+function filled(options) {
+	var o = {};
+
+	Object.keys(DEFAULTS).forEach(function (key) {
+		o[key] = DEFAULTS[key];
+	});
+	Object.keys(options).forEach(function (key) {
+		if (options[key] !== undefined)
+			o[key] = options[key];
+	});
+	o.ownRetry = options.retry;
+	o.spread = o.retry;
+	return o;
+}
 
 function absolute(url) {
 	var link;

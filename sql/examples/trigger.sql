@@ -5,24 +5,24 @@
 --
 --     sqlite3 /var/lib/tidings/tidings.db < trigger.sql
 
-CREATE TABLE IF NOT EXISTS news (
+CREATE TABLE IF NOT EXISTS articles (
     id       INTEGER PRIMARY KEY,
     headline TEXT NOT NULL,
     link     TEXT
 );
 
-CREATE TRIGGER IF NOT EXISTS news_publish AFTER INSERT ON news
+CREATE TRIGGER IF NOT EXISTS articles_publish AFTER INSERT ON articles
 BEGIN
     INSERT INTO changes (channel, event, content_type, data)
-    VALUES ('news', 'headline', 'application/json',
+    VALUES ('articles', 'headline', 'application/json',
         json_object('id', NEW.id, 'headline', NEW.headline,
             'link', NEW.link));
 END;
 
-CREATE TRIGGER IF NOT EXISTS news_correct AFTER UPDATE ON news
+CREATE TRIGGER IF NOT EXISTS articles_correct AFTER UPDATE ON articles
 BEGIN
     INSERT INTO changes (channel, event, content_type, data)
-    VALUES ('news', 'correction', 'application/json',
+    VALUES ('articles', 'correction', 'application/json',
         json_object('id', NEW.id, 'headline', NEW.headline,
             'link', NEW.link));
 END;

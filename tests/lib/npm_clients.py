@@ -21,7 +21,10 @@ LOCKED = os.path.join(SRC, 'tests', 'clients')
 ENVIRONMENT = dict(os.environ)
 # What npm says when the registry can't be reached, or has trouble itself.
 AWAY = ('ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'ERR_SOCKET_TIMEOUT',
-        'ENETUNREACH', 'EHOSTUNREACH', 'FETCH_ERROR', 'E429', 'E500', 'E502', 'E503', 'E504')
+        'ENETUNREACH', 'EHOSTUNREACH', 'FETCH_ERROR', 'E403', 'E407', 'E429', 'E500', 'E502',
+        'E503', 'E504', 'SELF_SIGNED_CERT_IN_CHAIN', 'DEPTH_ZERO_SELF_SIGNED_CERT',
+        'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+        'CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED')
 
 
 class Clients:
