@@ -26,7 +26,10 @@ export type State =
 	| 'closed';	// for good, see `close`
 
 export interface Options {
-	/** Channels to watch, each by its exact name. */
+	/**
+	 * Channels to watch, each by its exact name.  A WebSocket takes
+	 * thousands, the other transports 100 (the server's `max_channels`).
+	 */
 	channels?: string | string[];
 	/** Every channel whose name begins so. */
 	prefixes?: string | string[];
@@ -38,7 +41,10 @@ export interface Options {
 	since?: string | number;
 	/** Which transports, and in which order: default all of the above. */
 	transports?: Transport[];
-	/** One connection for all tabs of the site: default true. */
+	/**
+	 * One connection for all tabs of the site: default true.  Feeds share it
+	 * that have the same url, transports and withCredentials.
+	 */
 	share?: boolean;
 	/** Between two short polls: default 5000. */
 	interval?: number;
