@@ -18,6 +18,23 @@ from tidings_test import Site, need  # noqa: E402
 
 PHP = '/examples/news.php'
 
+# The list fails once, from now on; and what reloads of it look like.
+FAIL = '''
+    const real = window.fetch;
+    window.fetch = async (...what) => {
+        if (String(what[0]).endsWith('news.php')) {
+            window.fetch = real;
+            throw new TypeError('lost');
+        }
+        return real(...what);
+    };
+    window.adds = [];
+    const list = document.getElementById('list');
+    const add = list.insertBefore;
+    list.insertBefore = function (...what) {
+        window.adds.push(list.getAttribute('aria-busy'));
+        return add.apply(list, what);
+    };'''
 # The list arrives, and the page gets to see it when the test says so.
 HELD = '''
     const real = window.fetch;
@@ -106,6 +123,31 @@ def two_windows(t, site):
                lambda: [shown(reader), reader.text('state')])
         panels_are_true(t, reader)
         desk.complaints()
+        forget_rates(site)
+
+
+def lost(t, site):
+    """What goes wrong once is well again."""
+    with Browser() as browser:
+        browser.open(site.url + '/news.html')
+        t.soon(lambda: browser.state() == 'live', 'live')
+        words = browser.text('state')
+        browser.js(FAIL)
+        offline(browser, True)
+        t.soon(lambda: browser.state() != 'live', 'the line breaks')
+        site.publish_sql('news', 'lost')
+        site.request('DELETE', '/push/publish?channel=news')
+        offline(browser, False)
+        t.soon(lambda: browser.text('state').startswith('the list does not load'),
+               'the list does not load', 40, lambda: browser.text('state'))
+        t.soon(lambda: browser.js('return window.adds.length'), 'then it does')
+        t.soon(lambda: browser.text('state') == words, 'and the page says so', 20,
+               lambda: browser.text('state'))
+        t.equal(set(browser.js('return window.adds')), {'true'},
+                'a list that is read again is not read out')
+        t.equal(browser.js('return document.getElementById("list").ariaBusy'), 'false',
+                'what comes then is')
+        browser.complaints()
         forget_rates(site)
 
 
@@ -207,6 +249,7 @@ def test(t):
     with Site(php=True) as site:
         two_windows(t, site)
         in_between(t, site)
+        lost(t, site)
         refusals(t, site)
         t.ok(site.lives(), 'the programs live')
 
