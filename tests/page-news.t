@@ -35,6 +35,16 @@ FAIL = '''
         window.adds.push(list.getAttribute('aria-busy'));
         return add.apply(list, what);
     };'''
+# The answer to what is published is lost once.
+LOSE = '''
+    const real = window.fetch;
+    window.fetch = async (...what) => {
+        const response = await real(...what);
+
+        window.fetch = real;
+        throw new TypeError('lost');
+    };'''
+
 # The list arrives, and the page gets to see it when the test says so.
 HELD = '''
     const real = window.fetch;
@@ -147,6 +157,21 @@ def lost(t, site):
                 'a list that is read again is not read out')
         t.equal(browser.js('return document.getElementById("list").ariaBusy'), 'false',
                 'what comes then is')
+
+        browser.js(LOSE)
+        browser.type('#headline', 'Once')
+        browser.click('#publish')
+        t.soon(lambda: 'Try again' in browser.text('told'), 'an answer is lost')
+        browser.click('#publish')
+        t.soon(lambda: browser.text('told') == 'Published.', 'it is sent again')
+        for _ in range(2):
+            browser.type('#headline', 'Again')
+            browser.click('#publish')
+            t.soon(lambda: browser.js('return document.getElementById("headline")'
+                                      '.value') == '', 'two of the same words')
+        t.soon(lambda: shown(browser)[:4].count('Again') == 2, 'are two', 20,
+               lambda: shown(browser))
+        t.equal(shown(browser)[2:4].count('Once'), 1, 'what is sent again is one')
         browser.complaints()
         forget_rates(site)
 
@@ -205,6 +230,7 @@ def refusals(t, site):
             ('two lines', 400, {'headline': 'a\nb'}),
             ('a NUL', 400, {'headline': 'a\0b'}),
             ('no UTF-8', 400, {'headline': b'\xff'}),
+            ('a long key', 400, {'form': 'x' * 65}),
             ('121 characters', 400, {'headline': '\u20ac' * 121}),
             ('401 characters of text', 400, {'text': '\u20ac' * 401})):
         r = editor.publish(**fields)
@@ -220,6 +246,10 @@ def refusals(t, site):
             'and nothing of it is stored')
     t.equal(editor.publish('\u20ac' * 120, '\u20ac\n' * 200).status, 201,
             'what just fits is taken')
+
+    one = [editor.publish(form='key of mine') for _ in range(2)]
+    t.ok([r.status for r in one] == [201, 201] and one[0].json == one[1].json,
+         'what is sent twice is answered alike', *one)
 
     # A message that can't be stored takes the row along.
     site.sql("UPDATE meta SET value = 10 WHERE name = 'max_data'")

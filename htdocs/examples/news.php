@@ -6,7 +6,8 @@
 //
 //     GET                        the latest headlines, the cursor that goes with
 //                                them, and a token
-//     POST headline text token   publishes one
+//     POST headline text form token    publishes one; with the same form, of
+//                                the page's making, once
 //
 // Here everybody is an editor.  A site of yours asks its own session first.
 
@@ -26,11 +27,14 @@ function latest(PDO $db): array
                 FROM demo_news ORDER BY id DESC LIMIT ' . SHOWN)->fetchAll(),
         ];
     });
-    // Before PHP 8.1 numbers come as text.
-    foreach ($latest['headlines'] as &$row) {
-        $row = ['id' => (int) $row['id'], 'time' => (int) $row['time']] + $row;
-    }
+    $latest['headlines'] = array_map('numbers', $latest['headlines']);
     return $latest;
+}
+
+/** Before PHP 8.1 numbers come as text. */
+function numbers(array $row): array
+{
+    return ['id' => (int) $row['id'], 'time' => (int) $row['time']] + $row;
 }
 
 function too_many(PDO $db): bool
@@ -42,16 +46,24 @@ function too_many(PDO $db): bool
     return $all >= ALL_PER_MINUTE || $own >= PER_MINUTE;
 }
 
-function publish(PDO $db, string $headline, string $text): array
+function publish(PDO $db, string $headline, string $text, ?string $form): array
 {
-    return tidings_transaction($db, function (PDO $db) use ($headline, $text) {
+    return tidings_transaction($db, function (PDO $db) use ($headline, $text, $form) {
+        // Sent again, because the answer was lost: that one is it.
+        $sent = $db->prepare('SELECT id, headline, text, time FROM demo_news
+            WHERE form = ?');
+        $sent->execute([$form]);
+        $news = $sent->fetch();
+        if ($news) {
+            return numbers($news);
+        }
         if (too_many($db)) {
             return [];
         }
         $time = (int) (microtime(true) * 1000);
-        $db->prepare('INSERT INTO demo_news (headline, text, time, sender)
-            VALUES (?, ?, ?, ?)')
-            ->execute([$headline, $text, $time, $_SERVER['REMOTE_ADDR']]);
+        $db->prepare('INSERT INTO demo_news (headline, text, time, sender, form)
+            VALUES (?, ?, ?, ?, ?)')
+            ->execute([$headline, $text, $time, $_SERVER['REMOTE_ADDR'], $form]);
         $news = ['id' => (int) $db->lastInsertId(), 'headline' => $headline,
             'text' => $text, 'time' => $time];
         tidings_publish($db, 'news', $news, 'headline');
@@ -66,7 +78,8 @@ $db = demo_db('CREATE TABLE IF NOT EXISTS demo_news (
     headline TEXT NOT NULL,
     text TEXT NOT NULL,
     time INTEGER NOT NULL,  -- milliseconds since 1970
-    sender TEXT NOT NULL    -- address
+    sender TEXT NOT NULL,   -- address
+    form TEXT UNIQUE        -- by which it was sent, however often
 )');
 demo_session('tidings-news');
 
@@ -82,7 +95,11 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') {
     if (!demo_is_text($text, 0, 400, true)) {
         demo_fail(400, 'The text has at most 400 characters.');
     }
-    $news = publish($db, $headline, $text);
+    $form = demo_field('form');
+    if (!demo_is_text($form, 0, 64)) {
+        demo_fail(400, 'The key of the form has at most 64 characters.');
+    }
+    $news = publish($db, $headline, $text, $form === '' ? null : $form);
     if ($news === []) {
         demo_fail(429, 'That is too much news: wait a minute.');
     }
