@@ -335,7 +335,9 @@ def forged(t, site):
             ('the token of another phone', stranger, {'token': token}),
             ('no answer', phone, {'answer': 'perhaps'})):
         t.equal(who.answer(code, **fields).status, 403, 'the phone refuses: ' + name)
-    for name, user in (('no name', ''), ('two lines', 'a\nb'), ('41', 'x' * 41)):
+    for name, user in (('no name', ''), ('two lines', 'a\nb'), ('41', 'x' * 41),
+                       ('nothing to be seen', '\u200b\u2060'),
+                       ('words turned around', 'Ada\u202e')):
         t.equal(phone.answer(code, user=user).status, 400, 'the phone refuses: ' + name)
     t.equal(phone.look(code)[:2], (200, 'open'), 'a look decides nothing')
     for fields in ({'do': 'begin'}, {'do': 'finish', 'code': code}, {'do': 'leave'}):

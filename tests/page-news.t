@@ -228,6 +228,9 @@ def refusals(t, site):
             ('no headline', 400, {'headline': ''}),
             ('blanks', 400, {'headline': ' \t '}),
             ('two lines', 400, {'headline': 'a\nb'}),
+            ('nothing to be seen', 400, {'headline': '\u200b\u2060\u3164'}),
+            ('words turned around', 400, {'headline': 'a \u202eb'}),
+            ('a tab in the headline', 400, {'headline': 'a\tb'}),
             ('a NUL', 400, {'headline': 'a\0b'}),
             ('no UTF-8', 400, {'headline': b'\xff'}),
             ('a long key', 400, {'form': 'x' * 65}),
@@ -246,6 +249,8 @@ def refusals(t, site):
             'and nothing of it is stored')
     t.equal(editor.publish('\u20ac' * 120, '\u20ac\n' * 200).status, 201,
             'what just fits is taken')
+    t.equal(editor.publish('\u05d0\u200e \U0001f469\u200d\U0001f52c', 'a\tb').status, 201,
+            'and other scripts, joined pictures, a tab in the text')
 
     one = [editor.publish(form='key of mine') for _ in range(2)]
     t.ok([r.status for r in one] == [201, 201] and one[0].json == one[1].json,

@@ -73,13 +73,13 @@ def forget_rates(site):
 
 def without_script(t, site):
     visitor = Visitor(site)
-    text = 'Well <i>said</i> & "so"\r\non two lines'
+    text = 'Well <i>said</i> & "so"\r\non\ttwo lines'
     r = visitor.comment('A<b>', text)
     t.equal((r.status, r.headers['Location']), (303, 'wordpress-style.php#comments'),
             'the form works without script')
     page = site.get(PAGE).text
     t.ok('A&lt;b&gt;' in page and
-         'Well &lt;i&gt;said&lt;/i&gt; &amp; &quot;so&quot;\non two lines' in page,
+         'Well &lt;i&gt;said&lt;/i&gt; &amp; &quot;so&quot;\non\ttwo lines' in page,
          'the comment is on the page, escaped')
     t.equal(re.search(r'tidings-cursor" content="([^"]+)"', page).group(1),
             site.get('/push/poll?channel=x').json['cursor'], 'with the cursor of now')
@@ -88,6 +88,8 @@ def without_script(t, site):
             ('another\'s token', 403, {'token': Visitor(site).token}),
             ('no name', 400, {'author': ''}),
             ('a name in two lines', 400, {'author': 'a\nb'}),
+            ('nothing to be seen', 400, {'author': '\u200b'}),
+            ('a name turned around', 400, {'author': '\u2067Ada'}),
             ('no text', 400, {'comment': ' '}),
             ('1001 characters', 400, {'comment': '\u20ac' * 1001})):
         r = visitor.comment(**fields)

@@ -47,11 +47,19 @@ function demo_field(string $name): string
     return is_string($value) && preg_match('//u', $value) ? trim($value) : '';
 }
 
-/** Whether that is so many characters, of one line or more. */
+/**
+ * Whether that is so many characters, of one line or more, and something is to be
+ * seen of them.  A name and all else that stands in a line has no marks that turn
+ * the words around it (U+202A to 202E, 2066 to 2069).
+ */
 function demo_is_text(string $text, int $least, int $most, bool $lines = false): bool
 {
-    $character = $lines ? '(?:\P{Cc}|\n)' : '\P{Cc}';
-    return preg_match("/^$character{{$least},$most}\$/Du", $text) === 1;
+    $character = $lines ? '(?:\P{Cc}|[\n\t])'
+        : '[^\p{Cc}\x{202A}-\x{202E}\x{2066}-\x{2069}]';
+    // Not control, format, combining or blank, the letters that look so too.
+    $seen = '[^\p{Cc}\p{Cf}\p{M}\p{Z}\x{115F}\x{1160}\x{2800}\x{3164}\x{FFA0}]';
+    return preg_match("/^$character{{$least},$most}\$/Du", $text) === 1
+        && ($least === 0 || preg_match("/$seen/u", $text) === 1);
 }
 
 /** Text for HTML. */

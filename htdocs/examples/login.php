@@ -50,7 +50,7 @@ function begin(PDO $db): array
         return tidings_cursor($db);
     });
     if ($cursor === null) {
-        demo_fail(429, 'That are too many codes: wait a minute.');
+        demo_fail(429, 'Too many codes: wait a minute.');
     }
     // The latest few: there may be other windows.
     $_SESSION['secrets'] = array_slice(

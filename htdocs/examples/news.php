@@ -101,7 +101,7 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') {
     }
     $news = publish($db, $headline, $text, $form === '' ? null : $form);
     if ($news === []) {
-        demo_fail(429, 'That is too much news: wait a minute.');
+        demo_fail(429, 'Too much news: wait a minute.');
     }
     demo_answer($news, 201);
 }
