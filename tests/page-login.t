@@ -200,6 +200,9 @@ def ended(t, site, desk, phone):
     t.soon(lambda: covered(desk) == 'expired', 'expired, says the desktop')
     quiet(t, site, 'and waits no more')
     t.equal(Visitor(site).look(code)[:2], (410, 'expired'), 'with its status')
+    late = Visitor(site).answer(code, token='out of date')
+    t.ok(late.status == 410 and 'expired</h1>' in late.text and
+         'decide again' not in late.text, 'nobody is asked to decide again', late)
     t.equal(Visitor(site).look('0' * 32)[:2], (404, 'unknown'),
             'a code that never was is another thing')
     phone.open(site.url + PHONE + '0' * 32)

@@ -71,6 +71,10 @@ $words = [
 ];
 $gone = ['confirmed' => 410, 'refused' => 410, 'used' => 410, 'expired' => 410,
     'unknown' => 404];
+if ($state !== 'open') {
+    // There is nothing left to decide.
+    $complaint = '';
+}
 if ($complaint === '') {
     http_response_code($gone[$state] ?? 200);
 }
