@@ -363,7 +363,9 @@ def forged(t, site):
 
     # Row and message together, or neither.
     site.sql("UPDATE meta SET value = 1 WHERE name = 'max_data'")
-    t.equal(phone.answer(code).status, 500, 'what can\'t be told')
+    r = phone.answer(code)
+    t.ok(r.status == 500 and r.headers['Content-Type'].startswith('text/html') and
+         '<h1>Sorry</h1>' in r.text, 'what can\'t be told', r)
     site.sql("UPDATE meta SET value = 1048576 WHERE name = 'max_data'")
     t.equal(phone.look(code)[:2], (200, 'open'), 'is not decided')
     t.equal(phone.answer(code).status, 303, 'later it is')

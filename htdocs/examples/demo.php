@@ -89,7 +89,26 @@ function demo_fail(int $status, string $why): void
 }
 
 // What nobody expected is for the log; the visitor gets a sentence.
+const DEMO_SORRY = 'This does not work at the moment.';
+
 set_exception_handler(function (Throwable $error): void {
     error_log((string) $error);
-    demo_fail(500, 'This does not work at the moment.');
+    demo_fail(500, DEMO_SORRY);
 });
+
+/** The same for what makes pages: they are read by people. */
+function demo_makes_pages(): void
+{
+    set_exception_handler(function (Throwable $error): void {
+        error_log((string) $error);
+        http_response_code(500);
+        header('Content-Type: text/html; charset=utf-8');
+        header('Cache-Control: no-store');
+        echo "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n",
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            "\n<title>Sorry - Tidings</title>\n",
+            '<link rel="stylesheet" href="../style.css">',
+            "\n<main>\n<h1>Sorry</h1>\n<p class=\"lead\">", h(DEMO_SORRY),
+            " Please try again later.</p>\n</main>\n</html>\n";
+    });
+}

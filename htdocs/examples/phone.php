@@ -10,6 +10,7 @@
 
 require_once __DIR__ . '/login-table.php';
 
+demo_makes_pages();
 $db = login_db();
 // A cookie of its own: the same browser may be the desktop as well.
 demo_session('tidings-phone');

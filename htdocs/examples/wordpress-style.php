@@ -63,6 +63,7 @@ function list_comment(array $comment): void
     <?php
 }
 
+demo_makes_pages();
 $db = demo_db('CREATE TABLE IF NOT EXISTS demo_comments (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     author TEXT NOT NULL,
