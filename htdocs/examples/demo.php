@@ -4,6 +4,13 @@
 //
 // demo.php - what the example pages have in common: the database, a session with
 // its token against forged requests, answers in JSON.
+//
+// Behind a reverse proxy REMOTE_ADDR is the proxy's address, and HTTPS is not set:
+// there is one limit for all, and the cookie is not kept to https, until httpd is
+// told who the proxy is (mod_remoteip) and you set both from what it says.  Each
+// visit without a cookie makes a file for its session: see that PHP's old ones are
+// removed (session.gc_probability, or Debian's cron job), and set a limit in httpd
+// if that can be too many.
 
 require_once __DIR__ . '/tidings.php';
 

@@ -21,6 +21,18 @@
 // - The table keeps hashes: who reads a copy of it can neither decide nor finish.
 // - Each step is one UPDATE that names the state before it, so that of two who
 //   come at once one is too late.
+//
+// What does not, here:
+//
+// - Somebody sends you the picture of *his* code, and you confirm it: he is logged
+//   in as you.  Against that there are but the words of the phone's page, with the
+//   browser and the address that ask.
+// - Somebody photographs your code and confirms it first: *you* are logged in as
+//   him, and the page says so by his name.
+//
+// Where more is at stake, show a number of two digits on the desktop and let the
+// phone ask for it.  Who has the desktop before him can read it there; who was
+// sent a picture has to be talked into it as well.
 
 require_once __DIR__ . '/login-table.php';
 
