@@ -14,8 +14,11 @@ CGI = '/.tidings-php'
 ROWS = (
     ('/examples/probe.php?a=b', 200, 'ran:a=b'),
     ('/examples/deep/probe.php', 200, 'ran:'),
+    ('/examples/probe.php/', 403, ''),
+    ('/examples/probe.php/more', 403, ''),
+    ('/examples/deep/probe.php/more/probe.php?a=b', 403, ''),
     ('/examples/none.php', 404, ''),
-    ('/examples/none.php/probe.php', 404, ''),
+    ('/examples/none.php/probe.php', 403, ''),
     ('/examples/plain.txt', 200, '<?php echo "ran"'),
     ('/examples/plain.txt/probe.php', 404, ''),
     ('/examples/probe.php.txt', 200, '<?php echo "ran"'),
