@@ -129,6 +129,32 @@ def reading_back(t, one, two):
            'from there on it follows')
 
 
+def flood(t, one, site):
+    """What goes on while somebody reads what is above grows no page without
+    end, and does not move what is read."""
+    enter(one, site, 'Ada', '?room=flood')
+    t.soon(lambda: one.state() == 'live', 'live')
+    fill = ('''WITH RECURSIVE n(i) AS (SELECT %d UNION ALL SELECT i + 1 FROM n
+        WHERE i < %d) INSERT INTO changes(channel, data)
+        SELECT 'chat.flood', 'line ' || i FROM n''')
+    site.sql(fill % (1, 400))
+    t.soon(lambda: len(said(one)) == 400, 'many lines')
+    one.js('document.getElementById("scroll").scrollTop -= 200')
+    one.driver.execute_async_script(
+        'requestAnimationFrame(() => requestAnimationFrame(arguments[0]))')
+    one.js('window.line = [...document.querySelectorAll(".said")].find(li => '
+           'li.getBoundingClientRect().top > document.getElementById("scroll")'
+           '.getBoundingClientRect().top)')
+    place = 'return window.line.getBoundingClientRect().top'
+    above = one.js(place)
+    site.sql(fill % (401, 1200))
+    t.soon(lambda: said(one)[-1][1] == 'line 1200', 'and many more')
+    t.ok(abs(one.js(place) - above) < 5, 'what is read stays where it is',
+         above, one.js(place))
+    count = one.js('return document.getElementById("log").children.length')
+    t.ok(count <= 1000, 'the page does not grow without end', count)
+
+
 def tabs(t, one, site):
     first = one.driver.current_window_handle
     one.driver.switch_to.new_window('tab')
@@ -147,6 +173,23 @@ def tabs(t, one, site):
     shows(t, one, [['Ada', 'echo']], 'and they are there when it comes back')
     t.equal(one.js('return document.querySelectorAll(".said.own").length'), 1,
             'still known as its own')
+    key = json.loads(rows(site.db, "SELECT data FROM changes WHERE channel = "
+                          "'chat.quiet & <small>'")[0][0])['key']
+    for forged in (key, key.split('.')[0] + '.x'):
+        site.publish_sql('chat.quiet & <small>', json.dumps(
+            {'name': 'Ada', 'text': 'forged', 'key': forged}))
+    t.soon(lambda: len(said(one)) == 3, 'what another says with its key')
+    t.equal(one.js('return [...document.querySelectorAll(".said")].map(li =>'
+                   'li.classList.contains("own"))'), [True, False, False],
+            'is not its own')
+    one.js('sessionStorage.setItem("tidings outbox chat." + "a".repeat(59) +'
+           '"\\u{1f600}", "{no JSON")')
+    one.driver.get(site.url + '/chat.html?room=' + 'a' * 59 +
+                   '%F0%9F%98%80%F0%9F%98%80')
+    t.equal(one.text('room'), 'a' * 59 + '\U0001f600',
+            'no character is cut through')
+    t.soon(lambda: one.state() == 'live',
+           'nor is the page stopped by what is no list')
     one.driver.close()
     one.driver.switch_to.window(first)
     t.ok('echo' not in [text for _, text in said(one)],
@@ -250,6 +293,8 @@ def test(t):
         with Site() as site:
             talk(t, one, two, site)
             reading_back(t, one, two)
+            flood(t, one, site)
+            enter(one, site, 'Ada')
             tabs(t, one, site)
             t.equal(one.complaints() + two.complaints(), [],
                     'no request failed')
