@@ -90,7 +90,7 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') {
         demo_fail(403, 'This form is out of date: load the page again.');
     }
     if (!demo_is_text($headline, 1, 120)) {
-        demo_fail(400, 'A headline has 1 to 120 characters, in one line.');
+        demo_fail(400, 'A headline has 1 to 120 ordinary characters, in one line.');
     }
     if (!demo_is_text($text, 0, 400, true)) {
         demo_fail(400, 'The text has at most 400 characters.');

@@ -28,7 +28,7 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') {
         $complaint = 'This page was out of date. Please decide again.';
     } elseif ($answer === 'confirm' && !demo_is_text($user, 1, 40)) {
         http_response_code(400);
-        $complaint = 'Please say who you are, in 1 to 40 characters.';
+        $complaint = 'Please say who you are, in 1 to 40 ordinary characters.';
     } else {
         $state = $answer === 'confirm' ? 'confirmed' : 'refused';
         if (login_decide($db, $code, $state, $answer === 'confirm' ? $user : '')) {

@@ -82,7 +82,8 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') {
         $complaint = 'This page was out of date. Please send it again.';
     } elseif (!demo_is_text($author, 1, 40) || !demo_is_text($text, 1, 1000, true)) {
         http_response_code(400);
-        $complaint = 'A comment needs a name, of 1 to 40 characters, and 1 to 1000 of text.';
+        $complaint = 'A comment needs a name, of 1 to 40 ordinary characters,'
+            . ' and 1 to 1000 of text.';
     } elseif (!insert_comment($db, $author, $text)) {
         http_response_code(429);
         header('Retry-After: 60');
