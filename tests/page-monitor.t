@@ -128,9 +128,28 @@ def quiet(t, browser, site):
     browser.driver.find_element('id', 'ago').send_keys('\ue012' * 5)
     t.soon(lambda: shown(browser)['Network'][0] == '77 kB/s',
            'the keys do so too', 20, lambda: shown(browser))
+    t.equal(browser.js('return document.getElementById("ago").ariaValueText'),
+            '5 s ago', 'and the slider says so itself')
+    browser.js('''
+        window.loud = [];
+        const tell = records => loud.push(...records.map(one =>
+            one.target.outerHTML));
+        new MutationObserver(tell).observe(document.getElementById('moment'),
+            { subtree: true, childList: true, characterData: true });''')
     site.publish_sql('monitor', reading(83, cpu=50))
     t.soon(lambda: shown(browser)['Network'][0] == '78 kB/s',
            'and it stays that long ago')
+    t.equal(browser.js('return [loud, document.getElementById("moment")'
+                       '.ariaLive]'), [[], 'off'],
+            'of which no screen reader is told')
+    browser.driver.find_element('id', 'ago').send_keys('\ue010')    # End
+    site.sql('''WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
+        WHERE i < 5000) INSERT INTO changes(channel, data) SELECT 'monitor', ?
+        FROM n''', reading(84, cpu=70))
+    site.publish_sql('monitor', reading(85, cpu=71))
+    t.soon(lambda: shown(browser)['Processors'] == ['71.0 %'],
+           'thousands of readings of one second hold up nothing')
+    t.ok(max(points(browser)) < 80, 'and are not all drawn', points(browser))
     t.equal(browser.complaints(), [], 'no request failed')
 
 
