@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # page-layout.t - issues 1 and 4: all pages of htdocs/ share one look and one
-# header, fit a phone of 360 pixels and a wide screen, can be read in light and
-# dark, name their controls, do not move while they tick, can be gone through by
+# header, fit a phone of 360 pixels and a wide screen, also with letters twice as
+# big, can be read in light and dark and in colours of the system, name their
+# controls, do not move as they open and while they tick, can be gone through by
 # keys, and fetch nothing from elsewhere.
 
 import glob
@@ -103,6 +104,30 @@ MOVED = '''
         done(moved);
     }, 2500);'''
 
+# The same since the page was opened: how much, and what.
+OPENED = '''
+    const done = arguments[0], moved = [];
+    let sum = 0;
+    new PerformanceObserver(list => {
+        for (const entry of list.getEntries()) {
+            sum += entry.hadRecentInput ? 0 : entry.value;
+            moved.push(...entry.sources.map(source => source.node &&
+                source.node.nodeName + '.' + source.node.className));
+        }
+    }).observe({ type: 'layout-shift', buffered: true });
+    setTimeout(() => done([sum, moved]), 100);'''
+
+# In colours of the system: entries of the header that look as the current one
+# does, and bars that can't be seen.
+FORCED = '''
+    const line = e => getComputedStyle(e).borderBottomColor;
+    const canvas = getComputedStyle(document.body).backgroundColor;
+    return [...document.querySelectorAll('.top li a')].filter(e =>
+        line(e) !== canvas !== e.hasAttribute('aria-current')
+    ).concat([...document.querySelectorAll('.cost i')].filter(e =>
+        getComputedStyle(e).backgroundColor === canvas)
+    ).map(e => e.outerHTML);'''
+
 HEADER = '''
     const links = [...document.querySelectorAll('.top nav a')];
     return [links.map(a => a.getAttribute('href')),
@@ -120,6 +145,12 @@ def screen(browser, width, scheme):
     # What follows the size, as the charts do, has followed.
     browser.driver.execute_async_script('requestAnimationFrame(() => '
         'requestAnimationFrame(() => setTimeout(arguments[0])))')
+
+
+def wider(browser):
+    return browser.js(WIDER) + browser.js(
+        'const root = document.documentElement;'
+        'return root.scrollWidth > root.clientWidth ? [root.scrollWidth] : []')
 
 
 def settled(browser):
@@ -154,11 +185,16 @@ def keys(t, browser, page):
 def look(t, browser, page):
     for width in (360, 768, 1280):
         screen(browser, width, 'light')
-        t.equal(browser.js(WIDER) + browser.js(
-            'const root = document.documentElement;'
-            'return root.scrollWidth > root.clientWidth ? [root.scrollWidth] : '
-            '[]'), [], '%s fits %d pixels' % (page, width))
+        t.equal(wider(browser), [], '%s fits %d pixels' % (page, width))
         t.equal(browser.js(BROKEN), [], 'and breaks no time in two')
+    browser.js('document.documentElement.style.fontSize = "200%"')
+    screen(browser, 1280, 'light')
+    t.equal(wider(browser), [], page + ' fits with letters twice as big')
+    browser.js('document.documentElement.style.fontSize = ""')
+    browser.driver.execute_cdp_cmd('Emulation.setEmulatedMedia', {
+        'features': [{'name': 'forced-colors', 'value': 'active'}]})
+    t.equal(browser.js(FORCED), [], page + ' tells in the colours of the '
+            'system what it tells')
     for scheme in ('light', 'dark'):
         screen(browser, 1280, scheme)
         t.equal(browser.js(PALE), [], '%s can be read, %s' % (page, scheme))
@@ -193,9 +229,12 @@ def test(t):
     t.ok(len(PAGES) > 8, 'all pages are found', PAGES)
     with Site(feeders=True, php=True) as site, Browser() as browser:
         for page in PAGES + fill(site):
+            screen(browser, 1280, 'light')
             browser.open(site.url + '/' + page)
             page = page.partition('?')[0]
             t.soon(lambda: settled(browser), page + ' gets to work')
+            moved, what = browser.driver.execute_async_script(OPENED)
+            t.ok(moved < 0.02, page + ' opens without moving', moved, what)
             screen(browser, 360, 'light')
             t.equal(browser.driver.execute_async_script(MOVED), [],
                     page + ' stands still on a phone while it ticks')
