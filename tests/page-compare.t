@@ -128,7 +128,7 @@ def costs(t, browser, site):
              '%s: received about what httpd gave' % kind,
              page[kind]['received'], gave)
     cost = column(browser, 'cost')
-    t.equal({kind: round((page[kind]['sent'] + page[kind]['received']) / 28)
+    t.equal({kind: int((page[kind]['sent'] + page[kind]['received']) / 28 + 0.5)
              for kind in KINDS}, cost, 'a message costs both, shared by all')
     t.ok(min(cost, key=cost.get) == 'ws', 'a WebSocket costs least', cost)
     t.equal(browser.complaints(), [], 'no request failed')
