@@ -109,6 +109,19 @@ def with_template(t, site, browser):
             'Head', 'what was there stays first')
 
 
+def odd_templates(t, site, browser):
+    for n in range(4):
+        site.publish_sql('odd', 'odd %d' % n)
+    for first, want in (('', ['odd 2', 'odd 3']), ('newest-first', ['odd 3', 'odd 2'])):
+        browser.js(SHOW, '<tidings-feed channels="odd" since="-4" max="2" %s><template><div class="odd">'
+                   '<b data-id="mine" data-tidings="data"></b></div></template></tidings-feed>' % first)
+        t.soon(lambda: browser.js('return [...document.querySelectorAll("tidings-feed .odd")]'
+                                  '.map(e => e.textContent)') == want,
+               'a data-id of the template is its own ' + first, 10)
+    browser.js(SHOW, '<tidings-feed channels="odd" since="-2"><template></template></tidings-feed>')
+    shows(t, browser, ['odd 2', 'odd 3'], 'an empty template is none')
+
+
 MOVE = 'document.getElementById("other").appendChild(document.querySelector("tidings-feed"))'
 
 
@@ -142,6 +155,7 @@ def test(t):
         browser.open(proxy.url + '/element.html')
         without_template(t, site, browser)
         with_template(t, site, browser)
+        odd_templates(t, site, browser)
         browser.js(SHOW, '')
         moved(t, site, browser, proxy)
         t.equal(browser.js('return thrown'), [], 'nothing is thrown')

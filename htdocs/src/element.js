@@ -20,7 +20,7 @@ function define() {
 
 	Element.prototype = Object.create(global.HTMLElement.prototype);
 	Element.prototype.connectedCallback = function () {
-		var at = this, template;
+		var at = this, items = at.items = at.items || [], template;
 
 		function names(attribute) {
 			var text = at.getAttribute(attribute);
@@ -41,16 +41,16 @@ function define() {
 							spot.getAttribute('data-tidings'));
 					});
 				item = item.firstElementChild;
-			} else {
+			}
+			if (!item) {
 				item = doc.createElement('p');
 				item.textContent = m.data;
 			}
 			item.setAttribute('data-id', m.id);
-			at.insertBefore(item, first ?
-				at.querySelector('[data-id]') : null);
-			while (max && at.querySelectorAll('[data-id]').length > max)
-				at.removeChild(at.querySelectorAll('[data-id]')[
-					first ? max : 0]);
+			at.insertBefore(item, first && items[0] || null);
+			items[first ? 'unshift' : 'push'](item);
+			while (max && items.length > max)
+				at.removeChild(first ? items.pop() : items.shift());
 		}
 
 		if (!at.hasAttribute('role'))
