@@ -39,6 +39,11 @@ function random(ms) {
 	return Math.random() * ms;
 }
 
+// Full jitter: anything from nothing to a bound that doubles.
+function backoff(o, tries) {
+	return random(Math.min(o.maxRetry, o.retry * Math.pow(2, tries)));
+}
+
 function unique() {
 	return random(1).toString(36).slice(2) + now().toString(36);
 }

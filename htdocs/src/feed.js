@@ -143,8 +143,7 @@ function Tidings(base, options) {
 			setTimeout(function () {
 				if (isMine())
 					catchUp(group);
-			}, (after || 0) + 50 + random(Math.min(o.maxRetry,
-				o.retry * Math.pow(2, group.fails++))));
+			}, (after || 0) + 50 + backoff(o, group.fails++));
 		}
 
 		if (order(group.since, group.upto) >= 0)
@@ -240,16 +239,11 @@ function Tidings(base, options) {
 
 	// Somebody else leads now, or something was missed.
 	function rejoin() {
-		var lost = groups.filter(function (group) {
-			return group.ready;
-		});
-
-		lost.forEach(function (group) {
-			group.ready = false;
-			group.since = group.floor || feed.lastEventId ||
-				group.since;
-		});
 		groups.forEach(function (group) {
+			if (group.ready)
+				group.since = group.floor || feed.lastEventId ||
+					group.since;
+			group.ready = false;
 			group.join = 0;
 			group.upto = '';
 		});
@@ -440,8 +434,7 @@ function Tidings(base, options) {
 		if (wasLine)
 			wasLine.stop();
 		if (bus) {
-			if (election)
-				election.end();
+			election.end();
 			bus.post({ t: wasLine ? 'bye' : 'leave', from: me });
 			bus.close();
 			delete tidings[name];
@@ -536,7 +529,6 @@ function Tidings(base, options) {
 			}, 0);
 		return feed;
 	};
-
 
 	feed.unsubscribe = function (channels) {
 		var gone = keysOf(channels, 'c');

@@ -17,6 +17,19 @@ function query(keys, more) {
 	return '?' + parts.join('&') + '&_=' + unique();
 }
 
+// The same as an operation on a WebSocket.
+function operation(op, keys) {
+	function names(kind) {
+		return keys.filter(function (key) {
+			return key.charAt(0) === kind;
+		}).map(function (key) {
+			return key.slice(1);
+		});
+	}
+
+	return { op: op, channels: names('c'), prefix: names('p') };
+}
+
 // ms, from seconds or a date (RFC 9110, section 10.2.3).
 function retryAfter(text) {
 	var ms = text ? isNaN(text) ? Date.parse(text) - now() : text * 1000 : 0;

@@ -21,6 +21,15 @@ function Line(url, o, since, keys, to) {
 
 	line.at = since;
 
+	// In place of the one before, or of the wait for a next one.
+	function use(me) {
+		if (run)
+			run.stop();
+		run = me;
+		clearTimeout(timer);
+		timer = 0;
+	}
+
 	function begin(index, isProbe) {
 		var proof, stop;
 		var me = {
@@ -96,11 +105,7 @@ function Line(url, o, since, keys, to) {
 				probe.stop();
 			probe = me;
 		} else {
-			if (run)
-				run.stop();
-			run = me;
-			clearTimeout(timer);
-			timer = 0;
+			use(me);
 			// With nothing to ask for it is left to cover() to begin.
 			if (!keys.length)
 				run = null;
@@ -130,11 +135,7 @@ function Line(url, o, since, keys, to) {
 				me.stop();
 				return climbLater();
 			}
-			if (run)
-				run.stop();
-			run = me;
-			clearTimeout(timer);
-			timer = 0;
+			use(me);
 		}
 		here = me.index;
 		from = '';
@@ -195,15 +196,15 @@ function Line(url, o, since, keys, to) {
 				strikes = 0;
 				return begin(me.index + 1);
 			}
-			return pause(status >= 429 ? backoff() : 50 + random(o.spread),
+			return pause(status >= 429 ? backoff(o, fails++) : 50 + random(o.spread),
 				me.index, after);
 		}
 		if (status >= 429 && (after || next === here))
-			return pause(backoff(), next, after);
+			return pause(backoff(o, fails++), next, after);
 		if (!isLast)
 			return begin(me.index + 1);
 		if (sawStatus || !/ws|iframe/.test(rungs[me.index]))
-			return pause(backoff(), fails % 2 ? here : 0, after);
+			return pause(backoff(o, fails++), fails % 2 ? here : 0, after);
 		// Neither a WebSocket nor a frame tells why.
 		run = { stop: poll(url + '/poll', query(keys, { since: line.at }), o,
 			function (status, text, after) {
@@ -211,13 +212,8 @@ function Line(url, o, since, keys, to) {
 				if (REFUSED[status])
 					refuse(status);
 				else
-					pause(backoff(), fails % 2 ? here : 0, after);
+					pause(backoff(o, fails++), fails % 2 ? here : 0, after);
 			}) };
-	}
-
-	// Full jitter: anything from nothing to a bound that doubles.
-	function backoff() {
-		return random(Math.min(o.maxRetry, o.retry * Math.pow(2, fails++)));
 	}
 
 	function pause(ms, index, after) {
@@ -340,11 +336,7 @@ function Line(url, o, since, keys, to) {
 			return wanted.indexOf(key) >= 0 || !gone.push(key);
 		});
 		if (run && run.ready && run.ask && gone.length)
-			run.ask({
-				op: 'unsubscribe',
-				channels: names(gone, 'c'),
-				prefix: names(gone, 'p')
-			}, function () {});
+			run.ask(operation('unsubscribe', gone), function () {});
 	};
 
 	// Returns whether the operation went out.

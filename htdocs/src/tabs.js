@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // ---- what tabs share
 
-// The names of keys of one kind.
-function names(keys, kind) {
-	return keys.filter(function (key) {
-		return key.charAt(0) === kind;
-	}).map(function (key) {
-		return key.slice(1);
-	});
-}
-
-// What all feeds of that name hear, in every tab; null where there is
-// nothing to share by.
+// What all feeds of that name hear, in every tab.
 function Bus(name, hear) {
 	var bus = this, channel;
 

@@ -11,23 +11,17 @@ transports.ws = function (run) {
 		'tidings.json');
 	var waiting = {}, refs = 0;
 
-	function subscription(keys) {
-		var op = { op: 'subscribe', channels: [], prefix: [] };
-
-		keys.forEach(function (key) {
-			op[key.charAt(0) === 'c' ? 'channels' : 'prefix'].push(
-				key.slice(1));
-		});
-		return op;
-	}
-
 	run.ask = function (op, done) {
 		op.ref = ++refs;
 		waiting[refs] = done;
 		ws.send(JSON.stringify(op));
 	};
-	run.subscribe = function (keys, done) {
-		run.ask(subscription(keys), function (answer) {
+	// From the cursor on if one is given, else from now on.
+	run.subscribe = function (keys, done, since) {
+		var op = operation('subscribe', keys);
+
+		op.since = since;
+		run.ask(op, function (answer) {
 			if (answer.op === 'ok')
 				done(answer.cursor);
 			else
@@ -38,15 +32,7 @@ transports.ws = function (run) {
 		run.ask({ op: 'ping' }, function () {});
 	};
 	ws.onopen = function () {
-		var op = subscription(run.keys());
-
-		op.since = run.since;
-		run.ask(op, function (answer) {
-			if (answer.op === 'ok')
-				run.cursor(answer.cursor);
-			else
-				run.end(answer.status);
-		});
+		run.subscribe(run.keys(), run.cursor, run.since);
 	};
 	ws.onmessage = function (event) {
 		var m = parse(event.data), done;
