@@ -27,6 +27,7 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/db.h \
 	%D%/fcgi.c \
 	%D%/fcgi.h \
+	%D%/handover.h \
 	%D%/hub.c \
 	%D%/hub.h \
 	%D%/interest.c \
