@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+httpdmoddir = $(pkglibdir)
 apacheconfdir = $(sysconfdir)/$(PACKAGE)
 nodist_apacheconf_DATA = %D%/apache.conf %D%/apache-cgi.conf
 EXTRA_DIST += %D%/tidings.conf.in %D%/tidings-cgi.conf.in %D%/tidings-php.conf.in
@@ -16,3 +17,22 @@ FILL_IN = sed -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
 %D%/apache-cgi.conf: %D%/tidings-cgi.conf.in Makefile
 	@$(MKDIR_P) $(@D)
 	$(AM_V_GEN)$(FILL_IN) $(srcdir)/%D%/tidings-cgi.conf.in >$@.tmp && mv $@.tmp $@
+
+# The module.  Not by "apxs -c": that wants libtool, and builds in the source.
+MODULE_C = \
+	%D%/link.c \
+	%D%/mod_tidings.c \
+	%D%/park.c
+EXTRA_DIST += $(MODULE_C) %D%/mod_tidings.h
+
+if HAVE_APXS
+httpdmod_DATA = %D%/mod_tidings.so
+CLEANFILES += %D%/mod_tidings.so
+
+%D%/mod_tidings.so: $(MODULE_C) %D%/mod_tidings.h shared/handover.h
+	@$(MKDIR_P) $(@D)
+	$(AM_V_CCLD)$(CC) -shared -fPIC -pthread -fvisibility=hidden \
+		-I$(srcdir) $(HTTPD_CPPFLAGS:-I%=-isystem %) $(WARN_CFLAGS) $(CPPFLAGS) \
+		$(CFLAGS) $(LDFLAGS) -o $@.tmp \
+		$(MODULE_C:%=$(srcdir)/%) && mv $@.tmp $@
+endif
