@@ -24,6 +24,7 @@
 #include "shared/clock.h"
 #include "shared/config_file.h"
 #include "shared/hub.h"
+#include "shared/link.h"
 #include "shared/listener.h"
 #include "shared/log.h"
 #include "shared/req.h"
@@ -319,28 +320,61 @@ wsconn_opened(struct wsconn *conn)
 		client_start(&conn->client);
 }
 
-void
-wsconn_new(struct server *server, int fd)
+static struct wsconn *
+new_conn(struct server *server)
 {
-	struct wsconn *conn;
+	struct wsconn *conn = xcalloc(1, sizeof(*conn));
 
-	/* Room for a sentence to each, but not for ever more of them. */
-	if ((int64_t)nconns > server->config.max_clients * 2) {
-		board_add(server->board, BOARD_REFUSED, 1);
-		close(fd);
-		return;
-	}
-	conn = xcalloc(1, sizeof(*conn));
 	conn->server = server;
-	conn->hs = handshake_new();
 	conn->heard_ms = clock_mono_ms();
-	listener_name_peer(fd, conn->peer, sizeof(conn->peer));
-	sink_open(&conn->sink, SINK_RAW, fd, &ops, conn->heard_ms);
 	ev_init(&conn->timer, on_timer);
 	conn->timer.data = conn;
 	set_timer(conn, server->config.ws_handshake_ms);
 	LIST_INSERT_HEAD(&conns, conn, link);
 	nconns++;
+	return conn;
+}
+
+/* Room for a sentence to each, but not for ever more of them. */
+static bool
+is_overrun(struct server *server)
+{
+	if ((int64_t)nconns <= server->config.max_clients * 2)
+		return false;
+	board_add(server->board, BOARD_REFUSED, 1);
+	return true;
+}
+
+void
+wsconn_new(struct server *server, int fd)
+{
+	struct wsconn *conn;
+
+	if (is_overrun(server)) {
+		close(fd);
+		return;
+	}
+	conn = new_conn(server);
+	conn->hs = handshake_new();
+	listener_name_peer(fd, conn->peer, sizeof(conn->peer));
+	sink_open(&conn->sink, SINK_RAW, fd, &ops, conn->heard_ms);
+}
+
+void
+wsconn_new_handed(struct server *server, const struct handed *from,
+    struct req *req)
+{
+	struct wsconn *conn = new_conn(server);
+
+	link_open_sink(&conn->sink, from, &ops, conn->heard_ms);
+	wsconn_hold(conn);
+	if (is_overrun(server)) {
+		conn->req = req;
+		wsconn_close(conn);
+	} else {
+		wsopen_handed(conn, req);
+	}
+	wsconn_release(conn);
 }
 
 unsigned

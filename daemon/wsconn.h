@@ -15,6 +15,7 @@
 #include "shared/wsframe.h"
 
 struct chunk;
+struct handed;
 struct handshake;
 struct req;
 struct server;
@@ -62,6 +63,10 @@ struct wsconn {
 
 /* Takes an accepted, non-blocking socket over. */
 void wsconn_new(struct server *server, int fd);
+
+/* Takes a client that httpd handed over, and its request. */
+void wsconn_new_handed(struct server *server, const struct handed *from,
+    struct req *req);
 
 /* For the opening: the state changes; the answer is queued, frames follow. */
 void wsconn_set_state(struct wsconn *conn, enum ws_state state);

@@ -40,6 +40,8 @@ static const struct setting settings[] = {
 	{ "tidings", "run_dir", KIND_TEXT, AT(run_dir), "/run/tidings", 0, 0,
 	    NULL, NULL },
 	{ "tidings", "user", KIND_TEXT, AT(user), NULL, 0, 0, NULL, NULL },
+	{ "tidings", "handover_user", KIND_TEXT, AT(handover_user), NULL, 0, 0,
+	    NULL, NULL },
 	{ "tidings", "durability", KIND_CHOICE, AT(power), "process", 0, 0,
 	    "power", "process" },
 	{ "tidings", "busy_timeout", KIND_TIME, AT(busy_timeout_ms), "5s", 0,
@@ -524,6 +526,7 @@ config_free(struct config *config)
 	free(config->database);
 	free(config->run_dir);
 	free(config->user);
+	free(config->handover_user);
 	free(config->ws_listen);
 	words_free(&config->origins);
 	words_free(&config->keys);

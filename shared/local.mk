@@ -32,12 +32,16 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/hub.h \
 	%D%/interest.c \
 	%D%/interest.h \
+	%D%/link.c \
+	%D%/link.h \
 	%D%/listener.c \
 	%D%/listener.h \
 	%D%/log.c \
 	%D%/log.h \
 	%D%/mute.c \
 	%D%/mute.h \
+	%D%/packet.c \
+	%D%/packet.h \
 	%D%/prune.c \
 	%D%/prune.h \
 	%D%/publish.c \

@@ -72,6 +72,13 @@ void sink_end(struct sink *sink);
  */
 int sink_flush(struct sink *sink, int64_t now_ms);
 
+/* Whether what is pushed is HTTP as the client gets it. */
+static inline bool
+sink_is_http(const struct sink *sink)
+{
+	return sink->kind == SINK_RAW;
+}
+
 /* Asks for the memory that a flush will touch. */
 static inline void
 sink_prefetch(const struct sink *sink)

@@ -385,6 +385,7 @@ EXTRA_DIST += \
 	%D%/lib/es5_names.js \
 	%D%/lib/es5_page.js \
 	%D%/lib/npm_clients.py \
+	%D%/lib/fake_httpd.py \
 	%D%/lib/fault_proxy.py \
 	%D%/lib/tidings_clients.py \
 	%D%/lib/tidings_test.py \
