@@ -22,14 +22,17 @@ FILL_IN = sed -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
 MODULE_C = \
 	%D%/link.c \
 	%D%/mod_tidings.c \
-	%D%/park.c
-EXTRA_DIST += $(MODULE_C) %D%/mod_tidings.h
+	%D%/park.c \
+	%D%/parked.c \
+	%D%/pump.c \
+	%D%/watched.c
+EXTRA_DIST += $(MODULE_C) %D%/mod_tidings.h %D%/park.h
 
 if HAVE_APXS
 httpdmod_DATA = %D%/mod_tidings.so
 CLEANFILES += %D%/mod_tidings.so
 
-%D%/mod_tidings.so: $(MODULE_C) %D%/mod_tidings.h shared/handover.h
+%D%/mod_tidings.so: $(MODULE_C) %D%/mod_tidings.h %D%/park.h shared/handover.h
 	@$(MKDIR_P) $(@D)
 	$(AM_V_CCLD)$(CC) -shared -fPIC -pthread -fvisibility=hidden \
 		-I$(srcdir) $(HTTPD_CPPFLAGS:-I%=-isystem %) $(WARN_CFLAGS) $(CPPFLAGS) \

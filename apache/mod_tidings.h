@@ -7,8 +7,9 @@
 
 #include <sys/uio.h>
 
-#include "http_config.h"
 #include "httpd.h"
+
+#include "http_config.h"
 
 #include "shared/handover.h"
 
