@@ -1,14 +1,23 @@
 # SPDX-License-Identifier: MIT
 httpdmoddir = $(pkglibdir)
 apacheconfdir = $(sysconfdir)/$(PACKAGE)
-nodist_apacheconf_DATA = %D%/apache.conf %D%/apache-cgi.conf
-EXTRA_DIST += %D%/tidings.conf.in %D%/tidings-cgi.conf.in %D%/tidings-php.conf.in
-CLEANFILES += %D%/apache.conf %D%/apache-cgi.conf
+nodist_apacheconf_DATA = \
+	%D%/apache.conf \
+	%D%/apache-cgi.conf \
+	%D%/apache-module.conf
+EXTRA_DIST += \
+	%D%/tidings.conf.in \
+	%D%/tidings-cgi.conf.in \
+	%D%/tidings-module.conf.in \
+	%D%/tidings-php.conf.in
+CLEANFILES += $(nodist_apacheconf_DATA)
+dist_man_MANS += %D%/mod_tidings.8
 
 FILL_IN = sed -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
 	-e 's|@libexecdir[@]|$(libexecdir)|g' \
 	-e 's|@localstatedir[@]|$(localstatedir)|g' \
-	-e 's|@bindir[@]|$(bindir)|g'
+	-e 's|@bindir[@]|$(bindir)|g' \
+	-e 's|@pkglibdir[@]|$(pkglibdir)|g'
 
 %D%/apache.conf: %D%/tidings.conf.in Makefile
 	@$(MKDIR_P) $(@D)
@@ -17,6 +26,10 @@ FILL_IN = sed -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
 %D%/apache-cgi.conf: %D%/tidings-cgi.conf.in Makefile
 	@$(MKDIR_P) $(@D)
 	$(AM_V_GEN)$(FILL_IN) $(srcdir)/%D%/tidings-cgi.conf.in >$@.tmp && mv $@.tmp $@
+
+%D%/apache-module.conf: %D%/tidings-module.conf.in Makefile
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)$(FILL_IN) $(srcdir)/%D%/tidings-module.conf.in >$@.tmp && mv $@.tmp $@
 
 # The module.  Not by "apxs -c": that wants libtool, and builds in the source.
 MODULE_C = \
