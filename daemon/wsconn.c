@@ -6,8 +6,6 @@
  */
 #include "config.h"
 
-#include <sys/socket.h>
-
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -118,15 +116,22 @@ wsconn_close(struct wsconn *conn)
 		ev_break(EV_DEFAULT_UC_ EVBREAK_ALL);
 }
 
-/* Our side is done: the peer is to close, or time does. */
-static void
+/*
+ * Our side is done: the peer is to close, or time does.  Returns false if the
+ * connection is no more.
+ */
+static bool
 half_close(struct wsconn *conn)
 {
 	if (conn->half_closed)
-		return;
+		return true;
+	if (!sink_shut(&conn->sink)) {
+		wsconn_close(conn);
+		return false;
+	}
 	conn->half_closed = true;
-	shutdown(conn->sink.fd, SHUT_WR);
 	set_timer(conn, conn->server->config.ws_closing_ms);
+	return true;
 }
 
 /* Writes what is queued.  Returns false if the connection is no more. */
@@ -140,8 +145,8 @@ flush(struct wsconn *conn)
 	if (conn->sink.count > 0)
 		return true;
 	if (conn->sink.ended)
-		half_close(conn);
-	else if (conn->client.hub != NULL && conn->client.full)
+		return half_close(conn);
+	if (conn->client.hub != NULL && conn->client.full)
 		client_drained(&conn->client);
 	return true;
 }
@@ -212,7 +217,7 @@ void
 wsconn_receive(struct wsconn *conn)
 {
 	static unsigned char buf[READ_SIZE];
-	ssize_t n = recv(conn->sink.fd, buf, sizeof(buf), 0);
+	ssize_t n = sink_read(&conn->sink, buf, sizeof(buf));
 	size_t used = 0;
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
@@ -260,7 +265,17 @@ on_failed(struct sink *sink)
 	wsconn_close((struct wsconn *)(void *)sink);
 }
 
-static const struct sink_ops ops = { on_readable, on_drained, on_failed };
+static void
+on_leave(struct sink *sink)
+{
+	struct wsconn *conn = (struct wsconn *)(void *)sink;
+
+	if (conn->state == WS_OPEN)
+		wsconn_restart(conn);
+}
+
+static const struct sink_ops ops = { on_readable, on_drained, on_failed,
+	on_leave };
 
 /* Pings the silent and ends the dead. */
 static void

@@ -107,7 +107,6 @@ linger(struct conn *conn)
 	TAILQ_INSERT_TAIL(&lingering, conn, link);
 	if (++nlingering > LINGER_MAX)
 		conn_close(TAILQ_FIRST(&lingering));
-	shutdown(conn->sink.fd, SHUT_WR);
 	conn->deadline.repeat = LINGER_S;
 	ev_timer_again(EV_DEFAULT_UC_ & conn->deadline);
 }
@@ -117,7 +116,7 @@ static void
 finish(struct conn *conn)
 {
 	client_detach(&conn->client);
-	if (conn->sink.kind == SINK_RAW) {
+	if (conn->sink.kind == SINK_RAW && sink_shut(&conn->sink)) {
 		linger(conn);
 		return;
 	}
@@ -137,7 +136,7 @@ on_gone(struct client *client)
 	struct conn *conn =
 	    (void *)((char *)client - offsetof(struct conn, client));
 
-	if (conn->sink.fd != -1 && conn->sink.ended && conn->sink.count == 0)
+	if (conn->sink.is_open && conn->sink.ended && conn->sink.count == 0)
 		finish(conn);
 	else
 		conn_close(conn);
@@ -159,7 +158,7 @@ conn_answered(struct conn *conn)
 {
 	set_state(conn, CONN_ANSWERED);
 	drop_req(conn);
-	if (conn->sink.fd == -1)
+	if (!conn->sink.is_open)
 		conn_close(conn);
 	else
 		write_answer(conn);
@@ -230,7 +229,7 @@ static void
 drop_input(struct conn *conn)
 {
 	char buf[READ_SIZE];
-	ssize_t n = recv(conn->sink.fd, buf, sizeof(buf), 0);
+	ssize_t n = sink_read(&conn->sink, buf, sizeof(buf));
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -299,7 +298,20 @@ on_failed(struct sink *sink)
 	conn_close((struct conn *)(void *)sink);
 }
 
-static const struct sink_ops ops = { on_readable, on_drained, on_failed };
+static void
+on_leave(struct sink *sink)
+{
+	struct conn *conn = (struct conn *)(void *)sink;
+	struct hub *hub = conn->client.hub;
+
+	if (hub == NULL)
+		return; /* its answer is on its way already */
+	client_finish(&conn->client);
+	hub_settle(hub);
+}
+
+static const struct sink_ops ops = { on_readable, on_drained, on_failed,
+	on_leave };
 
 static void
 on_deadline(struct ev_loop *loop, ev_timer *timer, int revents)

@@ -29,6 +29,7 @@
 #include "shared/listener.h"
 #include "shared/log.h"
 #include "shared/packet.h"
+#include "shared/park.h"
 #include "shared/req.h"
 #include "shared/server.h"
 #include "shared/sink.h"
@@ -37,6 +38,7 @@
 #define PACKETS     64    /* read in one turn of the loop from one link */
 #define FDS         4     /* descriptors that one packet may bring to be seen */
 #define PAUSE_S     0.2   /* out of descriptors: until a link is read again */
+#define FINISH_MS   1000  /* for what is left at the end of the process */
 #define COMPLAIN_MS 10000 /* between two lines about bad peers */
 
 /* A connection from one child of httpd. */
@@ -47,6 +49,9 @@ struct link {
 	int fd;                 /* the connection */
 	pid_t pid;              /* of the child */
 	bool greeted;           /* HELLO has come */
+	bool is_dead;           /* can't be sent to */
+	bool stopped;           /* is not read from any more */
+	struct park park;       /* the clients that the child keeps */
 	LIST_ENTRY(link) links; /* all of the process */
 };
 
@@ -85,6 +90,7 @@ link_close(struct link *link)
 	ev_io_stop(EV_DEFAULT_UC_ & link->io);
 	ev_timer_stop(EV_DEFAULT_UC_ & link->pause);
 	LIST_REMOVE(link, links);
+	park_free(&link->park);
 	close(link->fd);
 	free(link);
 }
@@ -104,7 +110,10 @@ void
 link_open_sink(struct sink *sink, const struct handed *from,
     const struct sink_ops *ops, int64_t now_ms)
 {
-	sink_open(sink, SINK_RAW, from->fd, ops, now_ms);
+	if (from->park != NULL)
+		sink_open_parked(sink, from->park, from->number, ops, now_ms);
+	else
+		sink_open(sink, SINK_RAW, from->fd, ops, now_ms);
 }
 
 /* Whether what came is the connection of a client; makes it as we need it. */
@@ -169,6 +178,25 @@ greet(struct link *link)
 		   : NULL;
 }
 
+static const char *
+take_parked(struct link *link, const struct packet *packet)
+{
+	struct handed from = { .fd = -1,
+		.park = &link->park,
+		.number = packet_number(packet, 0) };
+	struct req *req;
+
+	if (!park_is_free(from.park, from.number))
+		return "a number that another client has";
+	req = read_req(packet);
+	if (req == NULL)
+		return "malformed variables";
+	link->server->program->handed(link->server, &from, req);
+	if (link->park.leaving)
+		park_leave(from.park, from.number);
+	return NULL;
+}
+
 /* Does what a packet says.  Returns what is wrong with it, or NULL. */
 static const char *
 take_packet(struct link *link, struct mail *mail)
@@ -186,10 +214,11 @@ take_packet(struct link *link, struct mail *mail)
 		return greet(link);
 	case HANDOVER_CLIENT:
 		return take_client(link, &packet, mail);
+	case HANDOVER_PARK:
+		return take_parked(link, &packet);
 	default:
-		break;
+		return park_take(&link->park, &packet);
 	}
-	return "a packet that is not known here";
 }
 
 static void
@@ -255,8 +284,17 @@ pause_link(struct link *link)
 	ev_timer_again(EV_DEFAULT_UC_ & link->pause);
 }
 
-/* Reads at most `max` packets.  Returns false if the link is closed. */
-static bool
+/* Nothing more comes, by our own wish or by the peer's. */
+static void
+end_of_input(struct link *link)
+{
+	ev_io_stop(EV_DEFAULT_UC_ & link->io);
+	if (!link->stopped || link->park.nsinks == 0)
+		link_close(link);
+}
+
+/* Reads at most `max` packets; may close the link. */
+static void
 read_packets(struct link *link, int max)
 {
 	struct mail mail;
@@ -266,10 +304,10 @@ read_packets(struct link *link, int max)
 		int got = receive(link, &mail);
 
 		if (got == 0)
-			return true;
+			return;
 		if (got == -1) {
-			link_close(link);
-			return false;
+			end_of_input(link);
+			return;
 		}
 		if (mail.cut)
 			why = "more than belongs into a packet";
@@ -279,22 +317,37 @@ read_packets(struct link *link, int max)
 			close(mail.fd[j]);
 		if (why != NULL) {
 			give_up(link, why);
-			return false;
+			return;
 		}
 		if (mail.short_of) {
 			pause_link(link);
-			return true;
+			return;
 		}
 	}
-	return true;
 }
 
 static void
 on_readable(struct ev_loop *loop, ev_io *io, int revents)
 {
+	struct link *link = io->data;
+
 	(void)loop;
 	(void)revents;
-	read_packets(io->data, PACKETS);
+	if (link->is_dead)
+		link_close(link);
+	else
+		read_packets(link, PACKETS);
+}
+
+/* It can't be sent to; somebody's turn may be going on, so not at once. */
+static void
+on_dead(struct park *park)
+{
+	struct link *link =
+	    (void *)((char *)park - offsetof(struct link, park));
+
+	link->is_dead = true;
+	ev_feed_event(EV_DEFAULT_UC_ & link->io, EV_READ);
 }
 
 static void
@@ -346,6 +399,7 @@ link_new(struct server *server, int fd)
 	link->pause.repeat = PAUSE_S;
 	link->pause.data = link;
 	ev_io_start(EV_DEFAULT_UC_ & link->io);
+	park_init(&link->park, fd, on_dead);
 	LIST_INSERT_HEAD(&links, link, links);
 }
 
@@ -358,6 +412,7 @@ link_stop_all(void)
 		next = LIST_NEXT(link, links);
 		/* No packet can come in behind those that are there. */
 		shutdown(link->fd, SHUT_RD);
+		link->stopped = true;
 		read_packets(link, INT_MAX);
 	}
 }
@@ -365,8 +420,13 @@ link_stop_all(void)
 void
 link_close_all(void)
 {
+	int64_t until_ms = clock_mono_ms() + FINISH_MS;
 	struct link *link;
 
-	while ((link = LIST_FIRST(&links)) != NULL)
+	while ((link = LIST_FIRST(&links)) != NULL) {
+		int64_t left_ms = until_ms - clock_mono_ms();
+
+		park_finish(&link->park, left_ms > 0 ? (int)left_ms : 0);
 		link_close(link);
+	}
 }

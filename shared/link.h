@@ -6,13 +6,17 @@
 
 #include <sys/types.h>
 
+struct park;
+struct req;
 struct server;
 struct sink;
 struct sink_ops;
 
 /* A client that a child of httpd gives us, on its way to its owner. */
 struct handed {
-	int fd; /* its socket, non-blocking, the owner's from now on */
+	int fd; /* its socket, the owner's from now on; -1 = it is parked */
+	struct park *park; /* where, or NULL */
+	uint32_t number;   /* its own there */
 };
 
 /* Opens the sink of such a client; as sink_open. */

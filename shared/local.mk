@@ -40,8 +40,12 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/log.h \
 	%D%/mute.c \
 	%D%/mute.h \
+	%D%/outbox.c \
+	%D%/outbox.h \
 	%D%/packet.c \
 	%D%/packet.h \
+	%D%/park.c \
+	%D%/park.h \
 	%D%/prune.c \
 	%D%/prune.h \
 	%D%/publish.c \
