@@ -252,19 +252,30 @@ parked_fail(struct parked *p)
 	}
 }
 
+/* What the log is to show: the status, and the bytes behind the head. */
+static void
+count_answer(struct parked *p, const char *bytes, size_t len)
+{
+	const char *end;
+
+	if (!p->begun) {
+		p->begun = true;
+		if (len > 12 && strncmp(bytes, "HTTP/1.", 7) == 0)
+			p->r->status = atoi(bytes + 9);
+		end = memmem(bytes, len, "\r\n\r\n", 4);
+		len = end == NULL ? 0 : len - (size_t)(end + 4 - bytes);
+	}
+	p->r->sent_bodyct = 1;
+	p->r->bytes_sent += (apr_off_t)len;
+}
+
 /* Plain bytes into the filters; they are out, or kept, when this returns. */
 static void
 write_through(struct parked *p, const char *bytes, size_t len)
 {
 	conn_rec *c = p->c;
 
-	if (!p->begun) {
-		/* "HTTP/1.1 200 OK": for the log. */
-		if (len > 12 && strncmp(bytes, "HTTP/1.", 7) == 0)
-			p->r->status = atoi(bytes + 9);
-		p->begun = true;
-	}
-	p->r->bytes_sent += (apr_off_t)len;
+	count_answer(p, bytes, len);
 	APR_BRIGADE_INSERT_TAIL(p->bb,
 	    apr_bucket_transient_create(bytes, len, c->bucket_alloc));
 	/* mod_ssl would wait for more; nobody below it heeds this. */
