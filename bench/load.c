@@ -63,6 +63,7 @@ enum option_code {
 	OPT_SIZE,
 	OPT_TARGET,
 	OPT_TEXT,
+	OPT_TLS,
 	OPT_TREE,
 	OPT_WARM,
 	OPT_WRAP,
@@ -116,6 +117,7 @@ static const struct option long_options[] = {
 	{ "size", required_argument, NULL, OPT_SIZE },
 	{ "target", required_argument, NULL, OPT_TARGET },
 	{ "text", required_argument, NULL, OPT_TEXT },
+	{ "tls", no_argument, NULL, OPT_TLS },
 	{ "tree", required_argument, NULL, OPT_TREE },
 	{ "warm", required_argument, NULL, OPT_WARM },
 	{ "wrap", required_argument, NULL, OPT_WRAP },
@@ -276,6 +278,9 @@ set_option(struct options *o, int option, const char *arg)
 	case OPT_TARGET:
 		o->target = arg;
 		break;
+	case OPT_TLS:
+		o->watch.plan.tls = 1;
+		break;
 	default:
 		if (!set_limit_option(o, option, arg) &&
 		    !set_publish_option(o, option, arg))
@@ -371,6 +376,7 @@ run_ask(struct options *o, int echo)
 	a.headers = o->headers.p;
 	a.etag = o->etag;
 	a.echo = echo;
+	a.tls = o->watch.plan.tls;
 	a.shape = o->watch.plan.shape;
 	a.connections = o->watch.clients;
 	a.seconds = o->seconds;
