@@ -38,7 +38,8 @@ struct options {
 };
 
 enum option_code {
-	OPT_CHANNEL = 256,
+	OPT_BATCH_MS = 256,
+	OPT_CHANNEL,
 	OPT_CLIENTS,
 	OPT_CONNECT_MS,
 	OPT_CONNECT_RATE,
@@ -92,6 +93,7 @@ static const struct option_name {
 };
 
 static const struct option long_options[] = {
+	{ "batch-ms", required_argument, NULL, OPT_BATCH_MS },
 	{ "channel", required_argument, NULL, OPT_CHANNEL },
 	{ "clients", required_argument, NULL, OPT_CLIENTS },
 	{ "connect-ms", required_argument, NULL, OPT_CONNECT_MS },
@@ -173,6 +175,9 @@ set_publish_option(struct options *o, int option, const char *arg)
 	struct watch *w = &o->watch;
 
 	switch (option) {
+	case OPT_BATCH_MS:
+		w->publisher.batch_ms = (unsigned)number(arg, 0, 1e4);
+		return 1;
 	case OPT_CHANNEL:
 		w->publisher.channel = arg;
 		return 1;
