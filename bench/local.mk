@@ -68,6 +68,8 @@ CLEANFILES += \
 EXTRA_DIST += \
 	%D%/README.md \
 	%D%/RESULTS.md \
+	%D%/crowd.conf.in \
+	%D%/crowd.py \
 	%D%/httpd.conf.in \
 	%D%/insert.sql \
 	%D%/nchan.conf.in \
