@@ -20,6 +20,7 @@ struct ask {
 	const char *headers; /* further request lines, each with CRLF */
 	int etag;            /* 1 = send the ETag of the first answer back */
 	int echo;            /* 1 = WebSocket messages to an echo instead */
+	int tls;             /* 1 = over TLS */
 	struct shape shape;  /* what messages look like, for echo */
 	size_t connections;
 	double seconds;
