@@ -2,8 +2,8 @@
 /*
  * The writing side of a program: a thread with a connection of its own, so that
  * neither a slow disk nor another writer's lock ever holds up the loop.  All
- * jobs that wait are committed in one transaction (group commit), each in a
- * savepoint, so that one that is refused leaves the others alone.  In between
+ * jobs that wait are committed in one transaction (shared/group), up to a size
+ * that holds neither those behind nor other writers up for long.  In between
  * the thread prunes.
  *
  * Refused: retrying a busy database from timers of the loop.  It bounds the
@@ -25,8 +25,8 @@
 #include "shared/board.h"
 #include "shared/clock.h"
 #include "shared/config_file.h"
+#include "shared/group.h"
 #include "shared/log.h"
-#include "shared/mute.h"
 #include "shared/prune.h"
 #include "shared/str.h"
 #include "shared/watch.h"
@@ -36,15 +36,8 @@
 #define WAITING_BYTES   (64 << 20) /* that they take, about */
 #define MESSAGE_BYTES   512        /* that a message takes besides its data */
 #define GROUP_MAX       1000       /* jobs in one transaction */
-#define GROUP_BYTES     (8 << 20)  /* of data in one transaction */
+#define GROUP_BYTES     (2 << 20)  /* that they take, about: some 10 ms */
 #define CGI_PRUNE_STEPS 20         /* after a publish by CGI */
-
-/* A list of jobs, in order. */
-struct jobs {
-	struct job *first; /* or NULL */
-	struct job **last; /* where the next one goes */
-	size_t n;          /* how many */
-};
 
 /* Settings that the thread may still use. */
 struct retired {
@@ -72,42 +65,6 @@ struct writer {
 	bool stop;                   /* finish and end */
 	ev_async async;              /* to the loop: finished has some */
 };
-
-static void
-jobs_init(struct jobs *jobs)
-{
-	*jobs = (struct jobs){ .last = &jobs->first };
-}
-
-static void
-jobs_add(struct jobs *jobs, struct job *job)
-{
-	job->next = NULL;
-	*jobs->last = job;
-	jobs->last = &job->next;
-	jobs->n++;
-}
-
-static struct job *
-jobs_take(struct jobs *jobs)
-{
-	struct job *job = jobs->first;
-
-	if (job == NULL)
-		return NULL;
-	jobs->first = job->next;
-	if (jobs->first == NULL)
-		jobs->last = &jobs->first;
-	jobs->n--;
-	return job;
-}
-
-static void
-fail_job(struct job *job, enum db_status status, const char *error)
-{
-	job->status = status;
-	snprintf(job->error, sizeof(job->error), "%s", error);
-}
 
 /* Opens, or opens anew after the file was replaced or broke. */
 static enum db_status
@@ -142,98 +99,19 @@ close_if_broken(struct writer *w, enum db_status status)
 		db_give_up(&w->db, status);
 }
 
-/* One job inside the transaction.  Only what breaks all is returned. */
-static enum db_status
-publish_job(struct writer *w, struct job *job)
-{
-	enum db_status status = db_run(&w->db, DB_SAVEPOINT);
-
-	job->status = DB_OK;
-	for (size_t i = 0; i < job->n && status == DB_OK; i++) {
-		struct outcome *out = &job->outcomes[i];
-
-		status = change_publish(&w->db, &job->messages[i], &out->id,
-		    &out->again);
-		if (status != DB_REFUSED)
-			continue;
-		job->failed = i;
-		fail_job(job, DB_REFUSED, w->db.error);
-		status = db_run(&w->db, DB_ROLLBACK_TO);
-		break;
-	}
-	return status == DB_OK ? db_run(&w->db, DB_RELEASE) : status;
-}
-
-/* Whoever reads the rows after the commit knows whom they are kept from. */
-static void
-tell_mutes(const struct jobs *group, bool stored)
-{
-	for (const struct job *job = group->first; job != NULL;
-	     job = job->next) {
-		bool has_ids = stored && job->status == DB_OK;
-
-		for (size_t i = 0; job->mutes != NULL && i < job->n; i++)
-			mute_tell(job->mutes[i],
-			    has_ids && !job->outcomes[i].again
-				? job->outcomes[i].id
-				: -1);
-	}
-}
-
-static enum db_status
-commit_group(struct writer *w, struct jobs *group)
-{
-	enum db_status status;
-	int64_t newest;
-
-	status = ensure_open(w);
-	if (status == DB_OK)
-		status = db_begin_write(&w->db, DB_HERE);
-	if (status != DB_OK)
-		return status;
-	status = db_head(&w->db, &newest);
-	for (struct job *job = group->first; job != NULL && status == DB_OK;
-	     job = job->next) {
-		memcpy(job->epoch, w->db.epoch, sizeof(job->epoch));
-		status = publish_job(w, job);
-	}
-	if (status != DB_OK) {
-		char error[sizeof(w->db.error)];
-
-		memcpy(error, w->db.error, sizeof(error));
-		db_rollback(&w->db);
-		memcpy(w->db.error, error, sizeof(error));
-		return status;
-	}
-	tell_mutes(group, true);
-	return db_commit(&w->db);
-}
-
-static void
-count_published(struct writer *w, const struct jobs *group)
-{
-	int64_t n = 0;
-
-	for (const struct job *job = group->first; job != NULL; job = job->next)
-		if (job->status == DB_OK)
-			for (size_t i = 0; i < job->n; i++)
-				n += job->outcomes[i].again ? 0 : 1;
-	board_add(w->board, BOARD_PUBLISHED, n);
-}
-
 static void
 publish_group(struct writer *w, struct jobs *group)
 {
-	enum db_status status = commit_group(w, group);
+	enum db_status status = ensure_open(w);
 
+	if (status == DB_OK)
+		status = group_commit(&w->db, group);
 	if (status == DB_OK) {
 		watch_ring(w->config->database);
-		count_published(w, group);
+		board_add(w->board, BOARD_PUBLISHED, group_stored(group));
 		return;
 	}
-	tell_mutes(group, false);
-	for (struct job *job = group->first; job != NULL; job = job->next)
-		fail_job(job, status, w->db.error);
+	group_fail(group, status, w->db.error);
 	close_if_broken(w, status);
 }
 
@@ -247,19 +125,9 @@ empty_channel(struct writer *w, struct job *job)
 		    change_delete_channel(&w->db, job->channel, &job->removed);
 	job->status = status;
 	if (status != DB_OK) {
-		fail_job(job, status, w->db.error);
+		job_fail(job, status, w->db.error);
 		close_if_broken(w, status);
 	}
-}
-
-static size_t
-job_bytes(const struct job *job)
-{
-	size_t sum = 0;
-
-	for (size_t i = 0; i < job->n; i++)
-		sum += job->messages[i].data_len;
-	return sum;
 }
 
 /* The next jobs that go together; one that empties a channel goes alone. */
@@ -272,7 +140,7 @@ take_group(struct jobs *waiting, struct jobs *group)
 	while (waiting->first != NULL && group->n < GROUP_MAX) {
 		const struct job *next = waiting->first;
 
-		bytes += job_bytes(next);
+		bytes += next->cost;
 		if (group->n > 0 && (next->n == 0 || bytes > GROUP_BYTES))
 			return;
 		jobs_add(group, jobs_take(waiting));
