@@ -38,6 +38,9 @@
 #define GROUP_MAX       1000       /* jobs in one transaction */
 #define GROUP_BYTES     (2 << 20)  /* that they take, about: some 10 ms */
 #define CGI_PRUNE_STEPS 20         /* after a publish by CGI */
+#define MUCH            500        /* messages: who stores them prunes */
+#define PRUNE_RATIO     2          /* removed for each one that is stored */
+#define ASK_AGAIN       10         /* in the time between two rounds */
 
 /* Settings that the thread may still use. */
 struct retired {
@@ -53,6 +56,8 @@ struct writer {
 	struct prune prune;          /* the thread's: the round under way */
 	int lease;                   /* the thread's: -1 = no round */
 	int64_t next_prune_ms;       /* the thread's: monotonic */
+	int64_t stored;              /* the thread's: since a round of ours */
+	int bell;                    /* the thread's: kept open, or -1 */
 	bool threaded;               /* there is a thread */
 	pthread_t thread;            /* it */
 	pthread_mutex_t lock;        /* over what follows */
@@ -73,6 +78,9 @@ ensure_open(struct writer *w)
 	if (w->db.handle != NULL && !db_replaced(&w->db))
 		return DB_OK;
 	db_close(&w->db);
+	if (w->bell != -1)
+		close(w->bell);
+	w->bell = -1;
 	return db_open(&w->db, w->config->database,
 	    w->config->power ? DB_WRITER_POWER : DB_WRITER,
 	    (int)w->config->busy_timeout_ms);
@@ -103,12 +111,15 @@ static void
 publish_group(struct writer *w, struct jobs *group)
 {
 	enum db_status status = ensure_open(w);
+	int64_t n;
 
 	if (status == DB_OK)
 		status = group_commit(&w->db, group);
 	if (status == DB_OK) {
-		watch_ring(w->config->database);
-		board_add(w->board, BOARD_PUBLISHED, group_stored(group));
+		watch_ring_kept(w->config->database, &w->bell);
+		n = group_stored(group);
+		w->stored += n;
+		board_add(w->board, BOARD_PUBLISHED, n);
 		return;
 	}
 	group_fail(group, status, w->db.error);
@@ -158,32 +169,66 @@ do_group(struct writer *w, struct jobs *group)
 		publish_group(w, group);
 }
 
-/* One step of a round.  Returns whether there is more to do at once. */
+/* Whether so much was published here that nobody else could prune it. */
 static bool
-prune_some(struct writer *w)
+stores_much(const struct writer *w)
+{
+	return w->stored >= MUCH;
+}
+
+/* The round is over, or cannot go on. */
+static void
+end_round(struct writer *w, enum db_status status)
+{
+	if (status == DB_OK) {
+		prune_note(w->lease, &w->db);
+		w->stored = 0;
+	}
+	if (w->prune.removed > 0)
+		log_debug("pruned %lld messages", (long long)w->prune.removed);
+	if (status == DB_BUSY)
+		prune_pass(w->lease);
+	else
+		close(w->lease);
+	w->lease = -1;
+	close_if_broken(w, status);
+}
+
+/*
+ * Some steps of a round: as many as it takes to remove `rows` messages, and one
+ * at least.  Returns whether there is more to do at once.
+ */
+static bool
+prune_some(struct writer *w, int64_t rows)
 {
 	enum db_status status;
 	bool done = false;
+	int64_t upto, before;
 
 	if (w->lease == -1) {
 		w->lease = prune_lease(w->config->database,
-		    w->config->prune_ms * 9 / 10);
+		    w->config->prune_ms * 9 / 10, stores_much(w));
 		w->prune = (struct prune){ 0 };
 		if (w->lease == -1)
 			return false;
 	}
 	status = ensure_open(w);
-	if (status == DB_OK)
-		status = prune_step(&w->db, w->config, &w->prune, &done);
-	if (status == DB_OK && !done)
-		return true;
-	if (status == DB_OK)
-		prune_note(w->lease, &w->db);
-	close_if_broken(w, status);
-	if (w->prune.removed > 0)
-		log_debug("pruned %lld messages", (long long)w->prune.removed);
-	close(w->lease);
-	w->lease = -1;
+	upto = w->prune.removed + rows;
+	do {
+		before = w->prune.removed;
+		if (status == DB_OK)
+			status =
+			    prune_step(&w->db, w->config, &w->prune, &done);
+	} while (status == DB_OK && !done && w->prune.removed > before &&
+		 w->prune.removed < upto);
+	if (status == DB_OK && !done) {
+		if (stores_much(w) || !prune_is_wanted(w->lease))
+			return true;
+		prune_pass(w->lease);
+		w->lease = -1;
+		return false;
+	}
+	end_round(w, status);
 	return false;
 }
 
@@ -198,6 +243,7 @@ take_settings(struct writer *w)
 	w->mine = w->next;
 	/* These go by the old ones: a round of pruning, the connection. */
 	w->prune = (struct prune){ 0 };
+	w->next_prune_ms = 0;
 	db_close(&w->db);
 	while ((retired = w->retired) != NULL) {
 		w->retired = retired->next;
@@ -210,24 +256,20 @@ take_settings(struct writer *w)
 static void
 wait_for_work(struct writer *w)
 {
-	struct timespec until;
+	struct timespec until = { .tv_sec = w->next_prune_ms / 1000,
+		.tv_nsec = w->next_prune_ms % 1000 * 1000000 };
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += w->config->prune_ms / 1000;
-	until.tv_nsec += w->config->prune_ms % 1000 * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	while (w->waiting.first == NULL && !w->stop && w->retired == NULL &&
 	       clock_mono_ms() < w->next_prune_ms)
 		if (pthread_cond_timedwait(&w->wake, &w->lock, &until) != 0)
 			break;
 }
 
-static void
+/* Does the next group.  Returns how many messages it has stored. */
+static int64_t
 do_waiting(struct writer *w)
 {
+	int64_t before = w->stored;
 	struct jobs group;
 	struct job *job;
 
@@ -238,6 +280,27 @@ do_waiting(struct writer *w)
 	while ((job = jobs_take(&group)) != NULL)
 		jobs_add(&w->finished, job);
 	ev_async_send(EV_DEFAULT_UC_ & w->async);
+	return w->stored - before;
+}
+
+/*
+ * Prunes between groups, without waiting for a time when there is none: more
+ * than they bring, so that a storm does not make the table grow for ever.
+ */
+static bool
+prune_between(struct writer *w, int64_t stored)
+{
+	bool more;
+
+	pthread_mutex_unlock(&w->lock);
+	more = prune_some(w, stored * PRUNE_RATIO);
+	pthread_mutex_lock(&w->lock);
+	/* Who stores much does not wait long for the lease of another. */
+	if (!more)
+		w->next_prune_ms =
+		    clock_mono_ms() +
+		    w->config->prune_ms / (stores_much(w) ? ASK_AGAIN : 1);
+	return more;
 }
 
 static void *
@@ -248,21 +311,17 @@ run(void *arg)
 
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
+		int64_t stored = 0;
+
 		if (!more)
 			wait_for_work(w);
 		take_settings(w);
-		if (w->waiting.first != NULL) {
-			do_waiting(w);
-			continue;
-		}
-		if (w->stop)
+		if (w->waiting.first != NULL)
+			stored = do_waiting(w);
+		else if (w->stop)
 			break;
-		pthread_mutex_unlock(&w->lock);
-		more = prune_some(w);
-		pthread_mutex_lock(&w->lock);
-		if (!more)
-			w->next_prune_ms =
-			    clock_mono_ms() + w->config->prune_ms;
+		if (more || clock_mono_ms() >= w->next_prune_ms)
+			more = prune_between(w, stored);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
@@ -318,7 +377,7 @@ writer_start(const struct config *config, struct board *board, bool threaded)
 	w->mine = *config;
 	w->config = &w->mine;
 	w->board = board;
-	w->lease = -1;
+	w->lease = w->bell = -1;
 	w->threaded = threaded;
 	/* Programs that start together do not prune together. */
 	w->next_prune_ms =
@@ -370,11 +429,13 @@ writer_stop(struct writer *w)
 		pthread_cond_destroy(&w->wake);
 	}
 	if (w->lease == -1)
-		w->lease = prune_lease(w->config->database, 0);
+		w->lease = prune_lease(w->config->database, 0, false);
 	if (w->lease != -1 && ensure_open(w) == DB_OK)
 		prune_note(w->lease, &w->db);
 	if (w->lease != -1)
 		close(w->lease);
+	if (w->bell != -1)
+		close(w->bell);
 	db_close(&w->db);
 	free(w);
 }
@@ -391,7 +452,7 @@ writer_submit(struct writer *w, struct job *job)
 		do_group(w, &alone);
 		job->done(job);
 		for (int i = 0; i < CGI_PRUNE_STEPS; i++)
-			if (!prune_some(w))
+			if (!prune_some(w, 0))
 				break;
 		return true;
 	}
