@@ -74,6 +74,7 @@ EXTRA_DIST += \
 	%D%/insert.sql \
 	%D%/nchan.conf.in \
 	%D%/node-server.js \
+	%D%/publish.py \
 	%D%/report.py \
 	%D%/run \
 	%D%/servers.py

@@ -298,12 +298,15 @@ class Site:
         return (f'Define TIDINGS_RUN "{self.path("run")}"\n'
                 f'Define TIDINGS_WS 127.0.0.1:{self.port["WS"]}\n'
                 f'Include "{conf}"\n'
-                "# poll on the same terms as null: no connection is kept.\n"
+                "# On the same terms as null: no connection is kept.\n"
                 f'ProxyPass /fresh "unix:{self.path("run/poll.sock")}|'
-                'fcgi://fresh/"')
+                'fcgi://fresh/"\n'
+                "ProxyPass /anew "
+                f'"unix:{self.path("run/publish.sock")}|fcgi://anew/"')
 
-    def tidings(self, program):
-        """Start all programs of Tidings; the pid of the one measured."""
+    def tidings(self, program, more="", sections=""):
+        """Start all programs of Tidings; the pid of the one measured. `more`
+        is for the section [tidings], `sections` are others."""
         tool = self.program("tools/tidings")
         conf = self.path("tidings.conf")
         for name in "run", "data":
@@ -313,7 +316,8 @@ class Site:
         with open(conf, "w", encoding="utf-8") as f:
             f.write(TIDINGS_INI.format(
                 dir=self.dir, port=self.port["WS"],
-                user="user = www-data" if os.geteuid() == 0 else ""))
+                user="user = www-data" if os.geteuid() == 0 else "",
+                more=more, sections=sections))
         done = subprocess.run([tool, "init", "-c", conf], check=False,
                               capture_output=True, text=True, timeout=30)
         if done.returncode != 0:
@@ -365,8 +369,11 @@ TIDINGS_INI = """\
 database = {dir}/data/tidings.db
 run_dir = {dir}/run
 {user}
+{more}
 
 [wsd]
 listen = 127.0.0.1:{port}
 echo = yes
+
+{sections}
 """
