@@ -232,6 +232,10 @@ def connect_total(r):
     return sum(g["connect_us"] for g in r["groups"].values())
 
 
+def load_cpu(r):
+    return r["load_cpu_us"]
+
+
 def to_all(r):
     return r["to_all_ms"]["p99"]
 
@@ -241,18 +245,18 @@ def crowd_line(results, row, n):
         return show(results.median(row.name, n, figure), digits)
     if results.median(row.name, n, cpu_total) is None:
         reason = results.reasons.get((row.name, n), "left out")
-        return [f"{row.about}: not measured, {reason}"] + [""] * 10
+        return [f"{row.about}: not measured, {reason}"] + [""] * 11
     return [row.about, median(cpu("program")), median(cpu("httpd")),
             median(cpu_total), median(latency("p50"), 1),
             median(latency("p99"), 1), median(to_all, 1),
             median(memory_total), median(connects, 0),
-            median(connect_total, 1),
+            median(connect_total, 1), median(load_cpu),
             str(results.worst(row.name, n, faults))]
 
 
 def print_crowd(results, rows_, options):
     head = ["", "program", "httpd", "total", "p50", "p99", "to all",
-            "memory", "connects/s", "CPU each", "faults"]
+            "memory", "connects/s", "CPU each", "load's", "faults"]
     shown = [("SSE", "crowd/sse-", n) for n in numbers(*CROWD)(options)]
     shown += [("WebSocket", "crowd/ws-", n) for n in numbers(*CROWD)(options)]
     shown += [("crowd", name, scaled(options, n)) for name, n in (
@@ -275,7 +279,7 @@ def print_sustained(results, rows_, name, title):
             continue
         if results.median(row.name, 0, held_hz) is None:
             reason = results.reasons.get((row.name, 0), "left out")
-            lines.append([f"{row.about}: not measured, {reason}"] + [""] * 5)
+            lines.append([f"{row.about}: not measured, {reason}"] + [""] * 6)
             continue
 
         def median(figure, digits, row=row):
@@ -283,12 +287,13 @@ def print_sustained(results, rows_, name, title):
         lines.append([
             row.about, median(held_hz, 1), median(deliveries, 0),
             median(lambda r: r["fifths_ms"][0], 1),
-            median(lambda r: r["fifths_ms"][-1], 1), median(cpu_total, 2)])
+            median(lambda r: r["fifths_ms"][-1], 1), median(cpu_total, 2),
+            median(load_cpu, 2)])
     if lines:
         print(f"{title}: the highest rate that was held, p99 in ms of the "
               "first and the last fifth, CPU in us per delivery\n")
         print_table(["", "messages/s", "deliveries/s", "first", "last",
-                     "CPU"], lines)
+                     "CPU", "load's"], lines)
 
 
 def held_hz(r):
