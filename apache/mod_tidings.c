@@ -160,7 +160,7 @@ static bool
 socket_is_bare(const conn_rec *c)
 {
 	static const char *const harmless[] = { "core", "dumpio_out",
-		"log_input_output" };
+		"log_input_output", "reqtimeout" };
 
 	for (const ap_filter_t *f = c->output_filters; f != NULL; f = f->next) {
 		bool known = f->frec->ftype < AP_FTYPE_CONNECTION;
