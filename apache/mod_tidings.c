@@ -192,7 +192,10 @@ output_is_out(conn_rec *c)
 	       !c->data_in_output_filters;
 }
 
-/* Whether bytes behind the request were read, or could be: they are httpd's. */
+/*
+ * Whether bytes behind the request were read, or could be: they are httpd's.  A
+ * client that has closed sends none; the program sees its end at once.
+ */
 static bool
 input_is_empty(request_rec *r)
 {
@@ -200,8 +203,10 @@ input_is_empty(request_rec *r)
 	apr_bucket_brigade *bb = apr_brigade_create(r->pool, c->bucket_alloc);
 	apr_status_t rv = ap_get_brigade(c->input_filters, bb,
 	    AP_MODE_SPECULATIVE, APR_NONBLOCK_READ, 1);
-	bool empty = APR_STATUS_IS_EAGAIN(rv) ||
-		     (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(bb));
+	apr_off_t len = 0;
+	bool empty =
+	    rv != APR_SUCCESS ||
+	    (apr_brigade_length(bb, 1, &len) == APR_SUCCESS && len == 0);
 
 	apr_brigade_destroy(bb);
 	return empty;
