@@ -151,6 +151,7 @@ dist_check_SCRIPTS += \
 	%D%/full-run-folder-kills-nobody.t \
 	%D%/hand-overs-are-taken-from-httpds-user-alone.t \
 	%D%/hand-overs-by-the-thousand-leave-nothing.t \
+	%D%/hand-overs-without-descriptors-cost-one-client-each.t \
 	%D%/handed-over-clients-are-answered-in-http.t \
 	%D%/held-streams-end-by-themselves-after-a-random-life.t \
 	%D%/htmx-works-unchanged.t \
