@@ -31,6 +31,8 @@ struct options {
 	const char *target;
 	const char *path;
 	const char *json;   /* file to append the JSON line to, or NULL */
+	const char *post;   /* file with what is posted, or NULL */
+	const char *type;   /* its media type */
 	struct buf headers; /* request lines with CRLF, NUL at the end */
 	int etag;
 	double seconds;
@@ -38,7 +40,8 @@ struct options {
 };
 
 enum option_code {
-	OPT_CHANNEL = 256,
+	OPT_BATCH_MS = 256,
+	OPT_CHANNEL,
 	OPT_CLIENTS,
 	OPT_CONNECT_MS,
 	OPT_CONNECT_RATE,
@@ -55,6 +58,7 @@ enum option_code {
 	OPT_PATH,
 	OPT_PENDING,
 	OPT_PID,
+	OPT_POST,
 	OPT_PUBLISH,
 	OPT_REST_MS,
 	OPT_RESUME,
@@ -63,7 +67,9 @@ enum option_code {
 	OPT_SIZE,
 	OPT_TARGET,
 	OPT_TEXT,
+	OPT_TLS,
 	OPT_TREE,
+	OPT_TYPE,
 	OPT_WARM,
 	OPT_WRAP,
 };
@@ -91,6 +97,7 @@ static const struct option_name {
 };
 
 static const struct option long_options[] = {
+	{ "batch-ms", required_argument, NULL, OPT_BATCH_MS },
 	{ "channel", required_argument, NULL, OPT_CHANNEL },
 	{ "clients", required_argument, NULL, OPT_CLIENTS },
 	{ "connect-ms", required_argument, NULL, OPT_CONNECT_MS },
@@ -108,6 +115,7 @@ static const struct option long_options[] = {
 	{ "path", required_argument, NULL, OPT_PATH },
 	{ "pending", required_argument, NULL, OPT_PENDING },
 	{ "pid", required_argument, NULL, OPT_PID },
+	{ "post", required_argument, NULL, OPT_POST },
 	{ "publish", required_argument, NULL, OPT_PUBLISH },
 	{ "rest-ms", required_argument, NULL, OPT_REST_MS },
 	{ "resume", no_argument, NULL, OPT_RESUME },
@@ -116,7 +124,9 @@ static const struct option long_options[] = {
 	{ "size", required_argument, NULL, OPT_SIZE },
 	{ "target", required_argument, NULL, OPT_TARGET },
 	{ "text", required_argument, NULL, OPT_TEXT },
+	{ "tls", no_argument, NULL, OPT_TLS },
 	{ "tree", required_argument, NULL, OPT_TREE },
+	{ "type", required_argument, NULL, OPT_TYPE },
 	{ "warm", required_argument, NULL, OPT_WARM },
 	{ "wrap", required_argument, NULL, OPT_WRAP },
 	{ NULL, 0, NULL, 0 },
@@ -171,6 +181,9 @@ set_publish_option(struct options *o, int option, const char *arg)
 	struct watch *w = &o->watch;
 
 	switch (option) {
+	case OPT_BATCH_MS:
+		w->publisher.batch_ms = (unsigned)number(arg, 0, 1e4);
+		return 1;
 	case OPT_CHANNEL:
 		w->publisher.channel = arg;
 		return 1;
@@ -270,11 +283,20 @@ set_option(struct options *o, int option, const char *arg)
 	case OPT_PATH:
 		o->path = arg;
 		break;
+	case OPT_POST:
+		o->post = arg;
+		break;
 	case OPT_RESUME:
 		o->watch.plan.resume = 1;
 		break;
 	case OPT_TARGET:
 		o->target = arg;
+		break;
+	case OPT_TLS:
+		o->watch.plan.tls = 1;
+		break;
+	case OPT_TYPE:
+		o->type = arg;
 		break;
 	default:
 		if (!set_limit_option(o, option, arg) &&
@@ -291,6 +313,7 @@ set_defaults(struct options *o)
 	memset(o, 0, sizeof(*o));
 	o->label = "run";
 	o->path = "/";
+	o->type = "text/plain";
 	o->seconds = 5;
 	w->clients = 100;
 	w->connect_rate = 2000;
@@ -359,6 +382,22 @@ run_watch(struct options *o)
 	return rc;
 }
 
+static void
+read_file(struct buf *to, const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char in[4096];
+	size_t n;
+
+	if (f == NULL)
+		err(1, "%s", path);
+	while ((n = fread(in, 1, sizeof(in), f)) > 0)
+		buf_add(to, in, n);
+	fclose(f);
+	if (to->len == 0)
+		errx(1, "%s: nothing to post", path);
+}
+
 static int
 run_ask(struct options *o, int echo)
 {
@@ -371,6 +410,10 @@ run_ask(struct options *o, int echo)
 	a.headers = o->headers.p;
 	a.etag = o->etag;
 	a.echo = echo;
+	a.tls = o->watch.plan.tls;
+	a.type = o->type;
+	if (o->post != NULL)
+		read_file(&a.post, o->post);
 	a.shape = o->watch.plan.shape;
 	a.connections = o->watch.clients;
 	a.seconds = o->seconds;
@@ -384,6 +427,8 @@ run_ask(struct options *o, int echo)
 		ask_print_json(&a, f);
 		fclose(f);
 	}
+	buf_free(&a.post);
+	free(a.late);
 	return 0;
 }
 

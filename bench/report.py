@@ -302,7 +302,8 @@ def ask_demands(results):
     ]
 
 
-def print_report(results, options, rows):
+def print_report(results, options, rows, parts):
+    """All tables; parts are modules with tables and demands of their own."""
     for clients in options.clients:
         print_watch(results, rows, "sse", clients)
         print_watch(results, rows, "ws-httpd", clients)
@@ -312,11 +313,15 @@ def print_report(results, options, rows):
               options.connections)
     print_ask(results, rows, "echo", "WebSocket echoes",
               options.connections)
+    for part in parts:
+        part.print_tables(results, options, rows)
     demands = []
     for clients in options.clients:
         demands += sse_demands(results, clients)
         demands += ws_demands(results, clients)
     demands += ask_demands(results)
+    for part in parts:
+        demands += part.demands(results, options)
     print(f"what is demanded, median and range of {options.rounds} rounds\n")
     print_table(["ratio or figure", "median", "range", "target", ""],
                 [d.line() for d in demands if d.asked])

@@ -5,6 +5,7 @@ Whatever is started here is known by its process id, and so are its children
 when it is stopped; nothing is ever looked for by name.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -185,7 +186,8 @@ class Site:
         self.clients = clients
         self.dir = None       # until open
         self.servers = []
-        names = ("HTTPD", "NCHAN", "NODE", "BARE", "WS")
+        self.loads = 0        # load generators started
+        names = ("HTTPD", "NCHAN", "NODE", "BARE", "WS", "TLS")
         self.port = dict(zip(names, free_ports(len(names))))
 
     def open(self):
@@ -296,12 +298,15 @@ class Site:
         return (f'Define TIDINGS_RUN "{self.path("run")}"\n'
                 f'Define TIDINGS_WS 127.0.0.1:{self.port["WS"]}\n'
                 f'Include "{conf}"\n'
-                "# poll on the same terms as null: no connection is kept.\n"
+                "# On the same terms as null: no connection is kept.\n"
                 f'ProxyPass /fresh "unix:{self.path("run/poll.sock")}|'
-                'fcgi://fresh/"')
+                'fcgi://fresh/"\n'
+                "ProxyPass /anew "
+                f'"unix:{self.path("run/publish.sock")}|fcgi://anew/"')
 
-    def tidings(self, program):
-        """Start all programs of Tidings; the pid of the one measured."""
+    def tidings(self, program, more="", sections=""):
+        """Start all programs of Tidings; the pid of the one measured. `more`
+        is for the section [tidings], `sections` are others."""
         tool = self.program("tools/tidings")
         conf = self.path("tidings.conf")
         for name in "run", "data":
@@ -311,7 +316,8 @@ class Site:
         with open(conf, "w", encoding="utf-8") as f:
             f.write(TIDINGS_INI.format(
                 dir=self.dir, port=self.port["WS"],
-                user="user = www-data" if os.geteuid() == 0 else ""))
+                user="user = www-data" if os.geteuid() == 0 else "",
+                more=more, sections=sections))
         done = subprocess.run([tool, "init", "-c", conf], check=False,
                               capture_output=True, text=True, timeout=30)
         if done.returncode != 0:
@@ -326,8 +332,36 @@ class Site:
             server.wait_for(lambda: os.path.exists(
                 self.path(f"run/{program}.sock")), "socket")
         time.sleep(0.3)
-        with open(pidfile, encoding="ascii") as f:
+        return self.pid_of(program)
+
+    def pid_of(self, program):
+        """The pid of a program of Tidings that runs."""
+        with open(self.path(f"run/{program}.pid"), encoding="ascii") as f:
             return int(f.read())
+
+    def start_load(self, label, arguments):
+        """Start the load generator; what finish_load takes."""
+        self.loads += 1
+        result = self.path(f"load{self.loads}.json")
+        server = self.start(f"load{self.loads}", [
+            self.program("bench/load"), *arguments, "--label", label,
+            "--json", result])
+        return server, result
+
+    def finish_load(self, load):
+        """Wait for its end; what it says, as a dictionary."""
+        server, result = load
+        try:
+            server.process.wait(self.options.seconds * 3 + 120)
+        except subprocess.TimeoutExpired:
+            raise Failed("load did not end") from None
+        self.servers.remove(server)
+        if server.process.returncode != 0 or not os.path.exists(result):
+            raise Failed("load: " + tail(server.log))
+        with open(result, encoding="utf-8") as f:
+            value = json.loads(f.read())
+        value["said"] = first_line(server.log)
+        return value
 
 
 TIDINGS_INI = """\
@@ -335,8 +369,11 @@ TIDINGS_INI = """\
 database = {dir}/data/tidings.db
 run_dir = {dir}/run
 {user}
+{more}
 
 [wsd]
 listen = 127.0.0.1:{port}
 echo = yes
+
+{sections}
 """

@@ -11,6 +11,7 @@
 
 #include "shared/change.h"
 #include "shared/db.h"
+#include "shared/rows.h"
 #include "shared/str.h"
 
 /* Columns of the statements that read messages. */
@@ -186,6 +187,23 @@ change_publish(struct db *db, const struct message *msg, int64_t *id,
 	}
 	*id = sqlite3_last_insert_rowid(db->handle);
 	return DB_OK;
+}
+
+enum db_status
+change_publish_all(struct db *db, const struct message *const *messages,
+    size_t n, int64_t newest, int64_t *first, bool *all)
+{
+	sqlite3_stmt *stmt = db->stmt[DB_CHANGE_INSERT_ROWS];
+	struct rows rows = { .message = messages, .n = n };
+	enum db_status status;
+
+	rows_bind(stmt, 1, &rows);
+	status = db_status(db, sqlite3_step(stmt));
+	db_done(stmt);
+	*first = newest + 1;
+	*all = status == DB_OK && sqlite3_changes(db->handle) == (int)n &&
+	       sqlite3_last_insert_rowid(db->handle) == newest + (int64_t)n;
+	return status;
 }
 
 enum db_status

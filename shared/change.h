@@ -77,6 +77,18 @@ enum db_status change_publish(struct db *db, const struct message *msg,
     int64_t *id, bool *again);
 
 /*
+ * Publishes `n` messages, two or more, by one statement.  *first is set to the
+ * id of the first one, the others follow without a gap.  *all tells whether
+ * that is what happened; if it is false with DB_OK (a dedup that is known, a
+ * trigger of somebody that publishes too) or with DB_REFUSED (a check of the
+ * schema), the transaction must be rolled back and the messages published one
+ * by one.  `newest` is the newest id of the transaction so far.
+ */
+enum db_status change_publish_all(struct db *db,
+    const struct message *const *messages, size_t n, int64_t newest,
+    int64_t *first, bool *all);
+
+/*
  * Up to which id messages of a channel, or of all channels that begin with
  * `name`, may be gone.
  */

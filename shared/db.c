@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "shared/clock.h"
 #include "shared/db.h"
 #include "shared/log.h"
+#include "shared/rows.h"
 #include "shared/schema.h"
 #include "shared/str.h"
 
@@ -167,6 +169,10 @@ check_version(struct db *db)
 static enum db_status
 prepare_all(struct db *db)
 {
+	int registered = rows_register(db->handle);
+
+	if (registered != SQLITE_OK)
+		return db_status(db, registered);
 	for (int i = 0; i < DB__MAX; i++) {
 		int rc = sqlite3_prepare_v3(db->handle, db_statement_text(i),
 		    -1, SQLITE_PREPARE_PERSISTENT, &db->stmt[i], NULL);
@@ -306,11 +312,25 @@ check_identity(struct db *db)
 	return db_head(db, &newest);
 }
 
+/*
+ * SQLite counts every allocation under one lock for the whole process unless
+ * it is told not to, before its first use.
+ */
+static void
+configure_once(void)
+{
+	static atomic_flag done = ATOMIC_FLAG_INIT;
+
+	if (!atomic_flag_test_and_set(&done))
+		sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 enum db_status
 db_connect(struct db *db, const char *path, int flags, int busy_ms)
 {
 	int rc;
 
+	configure_once();
 	db->path = xstrndup(path, strlen(path));
 	rc = sqlite3_open_v2(path, &db->handle,
 	    flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);

@@ -419,6 +419,11 @@ read_news(struct hub *hub)
 	bool more = true;
 
 	status = check_head(hub);
+	if (status == DB_OK && hub->ntopics == 0) {
+		/* Nobody waits for anything: a storm costs us its last id. */
+		hub->last_id = hub->newest;
+		more = false;
+	}
 	for (int i = 0; i < TURN_BATCHES && status == DB_OK && more; i++) {
 		status = read_batch(hub, &more);
 		hub_settle(hub);

@@ -163,6 +163,21 @@ take_client(struct link *link, const struct packet *packet, struct mail *mail)
 	return NULL;
 }
 
+/* Says the greeting too: before that httpd gives nobody away. */
+static const char *
+greet(struct link *link)
+{
+	struct handover_head head = { .type = HANDOVER_HELLO };
+	struct iovec iov[2] = { { &head, sizeof(head) },
+		{ (void *)HANDOVER_HELLO_TEXT, strlen(HANDOVER_HELLO_TEXT) } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+
+	link->greeted = true;
+	return sendmsg(link->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) == -1
+		   ? "a greeting, but nobody to greet"
+		   : NULL;
+}
+
 static const char *
 take_parked(struct link *link, const struct packet *packet)
 {
@@ -196,8 +211,7 @@ take_packet(struct link *link, struct mail *mail)
 		return "a greeting that does not come first, or none";
 	switch (packet.type) {
 	case HANDOVER_HELLO:
-		link->greeted = true;
-		return NULL;
+		return greet(link);
 	case HANDOVER_CLIENT:
 		return take_client(link, &packet, mail);
 	case HANDOVER_PARK:

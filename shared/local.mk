@@ -27,6 +27,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/db.h \
 	%D%/fcgi.c \
 	%D%/fcgi.h \
+	%D%/group.c \
+	%D%/group.h \
 	%D%/handover.h \
 	%D%/hub.c \
 	%D%/hub.h \
@@ -52,6 +54,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/publish.h \
 	%D%/req.c \
 	%D%/req.h \
+	%D%/rows.c \
+	%D%/rows.h \
 	%D%/schema.c \
 	%D%/schema.h \
 	%D%/server.c \

@@ -26,6 +26,7 @@
 #include "shared/str.h"
 
 #define LEASE          "-prune"  /* behind the database's name */
+#define WANTED_AT      128       /* offset in it: a byte that asks for it */
 #define STEP_ROWS      500       /* removed in one transaction */
 #define STEP_CHANNELS  200       /* looked at in one step */
 #define WATERMARKS_MAX 10000     /* above: folded into the floor */
@@ -305,11 +306,29 @@ prune_step(struct db *db, const struct config *config, struct prune *prune,
 	return status;
 }
 
+/* Takes the lock, or asks whoever has it. */
+static bool
+lock_lease(int fd, bool insist)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	if (insist && pwrite(fd, "w", 1, WANTED_AT) == -1)
+		log_debug("the lease of pruning can't be asked for");
+	return false;
+}
+
+static void
+set_time(int fd, long nsec)
+{
+	struct timespec times[2] = { { .tv_nsec = nsec }, { .tv_nsec = nsec } };
+
+	futimens(fd, times);
+}
+
 int
-prune_lease(const char *db_path, int64_t every_ms)
+prune_lease(const char *db_path, int64_t every_ms, bool insist)
 {
 	static bool complained;
-	struct timespec now[2];
 	struct stat sb;
 	int64_t age_ms;
 	int fd;
@@ -319,8 +338,7 @@ prune_lease(const char *db_path, int64_t every_ms)
 		complained = true;
 		log_warn("%s-prune: nothing will be pruned", db_path);
 	}
-	if (fd == -1 || flock(fd, LOCK_EX | LOCK_NB) == -1 ||
-	    fstat(fd, &sb) == -1)
+	if (fd == -1 || !lock_lease(fd, insist) || fstat(fd, &sb) == -1)
 		goto no;
 	age_ms = clock_wall_ms() - (int64_t)sb.st_mtim.tv_sec * 1000 -
 		 sb.st_mtim.tv_nsec / 1000000;
@@ -329,13 +347,30 @@ prune_lease(const char *db_path, int64_t every_ms)
 		goto no;
 	if (sb.st_size == 0 && pwrite(fd, "\n", 1, 0) != 1)
 		goto no;
-	now[0].tv_nsec = now[1].tv_nsec = UTIME_NOW;
-	futimens(fd, now);
+	/* What was asked of the one before. */
+	if (sb.st_size > WANTED_AT && ftruncate(fd, WANTED_AT) == -1)
+		goto no;
+	set_time(fd, UTIME_NOW);
 	return fd;
 no:
 	if (fd != -1)
 		close(fd);
 	return -1;
+}
+
+bool
+prune_is_wanted(int lease)
+{
+	char byte;
+
+	return pread(lease, &byte, 1, WANTED_AT) == 1;
+}
+
+void
+prune_pass(int lease)
+{
+	set_time(lease, 0);
+	close(lease);
 }
 
 /* When a message was published; 0 if it is gone. */

@@ -27,10 +27,19 @@ enum db_status prune_step(struct db *db, const struct config *config,
 
 /*
  * Takes the right to prune, which one process at a time has, if the last round
- * began at least `every_ms` ago.  Returns a descriptor to be closed after the
- * round, or -1 if it is not our turn.
+ * began at least `every_ms` ago.  With `insist` whoever has it is asked for it.
+ * Returns a descriptor to be closed after the round, or -1 if it is not our
+ * turn.
  */
-int prune_lease(const char *db_path, int64_t every_ms);
+int prune_lease(const char *db_path, int64_t every_ms, bool insist);
+
+/*
+ * Whether somebody who publishes much asks for the lease: nobody else comes to
+ * the lock in time then.  prune_pass closes it in the middle of a round, so
+ * that anybody may begin another one at once.
+ */
+bool prune_is_wanted(int lease);
+void prune_pass(int lease);
 
 /*
  * The file of the lease also notes the newest message of the table, so that a

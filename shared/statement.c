@@ -31,6 +31,9 @@ static const char *const statements[DB__MAX] = {
 	[DB_CHANGE_INSERT] =
 #include "sql/change_insert.inc"
 	    ,
+	[DB_CHANGE_INSERT_ROWS] =
+#include "sql/change_insert_rows.inc"
+	    ,
 	[DB_CHANNEL_DELETE] =
 #include "sql/channel_delete.inc"
 	    ,

@@ -15,6 +15,7 @@
 #include "config.h"
 
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 
 #include <errno.h>
@@ -278,11 +279,25 @@ watch_stop(struct watch *watch)
 void
 watch_ring(const char *path)
 {
-	int fd = db_open_beside(path, BELL);
+	int bell = -1;
 
-	if (fd == -1)
-		return;
-	if (pwrite(fd, "\a", 1, 0) == -1)
+	watch_ring_kept(path, &bell);
+	if (bell != -1)
+		close(bell);
+}
+
+void
+watch_ring_kept(const char *path, int *bell)
+{
+	struct stat sb;
+
+	/* Somebody may have removed it. */
+	if (*bell != -1 && (fstat(*bell, &sb) == -1 || sb.st_nlink == 0)) {
+		close(*bell);
+		*bell = -1;
+	}
+	if (*bell == -1)
+		*bell = db_open_beside(path, BELL);
+	if (*bell != -1 && pwrite(*bell, "\a", 1, 0) == -1)
 		log_debug("the doorbell does not ring");
-	close(fd);
 }

@@ -47,4 +47,10 @@ void watch_stop(struct watch *watch);
  */
 void watch_ring(const char *path);
 
+/*
+ * The same for those who ring often: *bell is the doorbell that is kept open,
+ * -1 = not yet.  The caller closes it, also when the database was replaced.
+ */
+void watch_ring_kept(const char *path, int *bell);
+
 #endif

@@ -2,8 +2,8 @@
 /*
  * The writing side of a program: a thread with a connection of its own, so that
  * neither a slow disk nor another writer's lock ever holds up the loop.  All
- * jobs that wait are committed in one transaction (group commit), each in a
- * savepoint, so that one that is refused leaves the others alone.  In between
+ * jobs that wait are committed in one transaction (shared/group), up to a size
+ * that holds neither those behind nor other writers up for long.  In between
  * the thread prunes.
  *
  * Refused: retrying a busy database from timers of the loop.  It bounds the
@@ -25,8 +25,8 @@
 #include "shared/board.h"
 #include "shared/clock.h"
 #include "shared/config_file.h"
+#include "shared/group.h"
 #include "shared/log.h"
-#include "shared/mute.h"
 #include "shared/prune.h"
 #include "shared/str.h"
 #include "shared/watch.h"
@@ -36,15 +36,11 @@
 #define WAITING_BYTES   (64 << 20) /* that they take, about */
 #define MESSAGE_BYTES   512        /* that a message takes besides its data */
 #define GROUP_MAX       1000       /* jobs in one transaction */
-#define GROUP_BYTES     (8 << 20)  /* of data in one transaction */
+#define GROUP_BYTES     (2 << 20)  /* that they take, about: some 10 ms */
 #define CGI_PRUNE_STEPS 20         /* after a publish by CGI */
-
-/* A list of jobs, in order. */
-struct jobs {
-	struct job *first; /* or NULL */
-	struct job **last; /* where the next one goes */
-	size_t n;          /* how many */
-};
+#define MUCH            500        /* messages: who stores them prunes */
+#define PRUNE_RATIO     2          /* removed for each one that is stored */
+#define ASK_AGAIN       10         /* in the time between two rounds */
 
 /* Settings that the thread may still use. */
 struct retired {
@@ -60,6 +56,8 @@ struct writer {
 	struct prune prune;          /* the thread's: the round under way */
 	int lease;                   /* the thread's: -1 = no round */
 	int64_t next_prune_ms;       /* the thread's: monotonic */
+	int64_t stored;              /* the thread's: since a round of ours */
+	int bell;                    /* the thread's: kept open, or -1 */
 	bool threaded;               /* there is a thread */
 	pthread_t thread;            /* it */
 	pthread_mutex_t lock;        /* over what follows */
@@ -73,42 +71,6 @@ struct writer {
 	ev_async async;              /* to the loop: finished has some */
 };
 
-static void
-jobs_init(struct jobs *jobs)
-{
-	*jobs = (struct jobs){ .last = &jobs->first };
-}
-
-static void
-jobs_add(struct jobs *jobs, struct job *job)
-{
-	job->next = NULL;
-	*jobs->last = job;
-	jobs->last = &job->next;
-	jobs->n++;
-}
-
-static struct job *
-jobs_take(struct jobs *jobs)
-{
-	struct job *job = jobs->first;
-
-	if (job == NULL)
-		return NULL;
-	jobs->first = job->next;
-	if (jobs->first == NULL)
-		jobs->last = &jobs->first;
-	jobs->n--;
-	return job;
-}
-
-static void
-fail_job(struct job *job, enum db_status status, const char *error)
-{
-	job->status = status;
-	snprintf(job->error, sizeof(job->error), "%s", error);
-}
-
 /* Opens, or opens anew after the file was replaced or broke. */
 static enum db_status
 ensure_open(struct writer *w)
@@ -116,6 +78,9 @@ ensure_open(struct writer *w)
 	if (w->db.handle != NULL && !db_replaced(&w->db))
 		return DB_OK;
 	db_close(&w->db);
+	if (w->bell != -1)
+		close(w->bell);
+	w->bell = -1;
 	return db_open(&w->db, w->config->database,
 	    w->config->power ? DB_WRITER_POWER : DB_WRITER,
 	    (int)w->config->busy_timeout_ms);
@@ -142,98 +107,22 @@ close_if_broken(struct writer *w, enum db_status status)
 		db_give_up(&w->db, status);
 }
 
-/* One job inside the transaction.  Only what breaks all is returned. */
-static enum db_status
-publish_job(struct writer *w, struct job *job)
-{
-	enum db_status status = db_run(&w->db, DB_SAVEPOINT);
-
-	job->status = DB_OK;
-	for (size_t i = 0; i < job->n && status == DB_OK; i++) {
-		struct outcome *out = &job->outcomes[i];
-
-		status = change_publish(&w->db, &job->messages[i], &out->id,
-		    &out->again);
-		if (status != DB_REFUSED)
-			continue;
-		job->failed = i;
-		fail_job(job, DB_REFUSED, w->db.error);
-		status = db_run(&w->db, DB_ROLLBACK_TO);
-		break;
-	}
-	return status == DB_OK ? db_run(&w->db, DB_RELEASE) : status;
-}
-
-/* Whoever reads the rows after the commit knows whom they are kept from. */
-static void
-tell_mutes(const struct jobs *group, bool stored)
-{
-	for (const struct job *job = group->first; job != NULL;
-	     job = job->next) {
-		bool has_ids = stored && job->status == DB_OK;
-
-		for (size_t i = 0; job->mutes != NULL && i < job->n; i++)
-			mute_tell(job->mutes[i],
-			    has_ids && !job->outcomes[i].again
-				? job->outcomes[i].id
-				: -1);
-	}
-}
-
-static enum db_status
-commit_group(struct writer *w, struct jobs *group)
-{
-	enum db_status status;
-	int64_t newest;
-
-	status = ensure_open(w);
-	if (status == DB_OK)
-		status = db_begin_write(&w->db, DB_HERE);
-	if (status != DB_OK)
-		return status;
-	status = db_head(&w->db, &newest);
-	for (struct job *job = group->first; job != NULL && status == DB_OK;
-	     job = job->next) {
-		memcpy(job->epoch, w->db.epoch, sizeof(job->epoch));
-		status = publish_job(w, job);
-	}
-	if (status != DB_OK) {
-		char error[sizeof(w->db.error)];
-
-		memcpy(error, w->db.error, sizeof(error));
-		db_rollback(&w->db);
-		memcpy(w->db.error, error, sizeof(error));
-		return status;
-	}
-	tell_mutes(group, true);
-	return db_commit(&w->db);
-}
-
-static void
-count_published(struct writer *w, const struct jobs *group)
-{
-	int64_t n = 0;
-
-	for (const struct job *job = group->first; job != NULL; job = job->next)
-		if (job->status == DB_OK)
-			for (size_t i = 0; i < job->n; i++)
-				n += job->outcomes[i].again ? 0 : 1;
-	board_add(w->board, BOARD_PUBLISHED, n);
-}
-
 static void
 publish_group(struct writer *w, struct jobs *group)
 {
-	enum db_status status = commit_group(w, group);
+	enum db_status status = ensure_open(w);
+	int64_t n;
 
+	if (status == DB_OK)
+		status = group_commit(&w->db, group);
 	if (status == DB_OK) {
-		watch_ring(w->config->database);
-		count_published(w, group);
+		watch_ring_kept(w->config->database, &w->bell);
+		n = group_stored(group);
+		w->stored += n;
+		board_add(w->board, BOARD_PUBLISHED, n);
 		return;
 	}
-	tell_mutes(group, false);
-	for (struct job *job = group->first; job != NULL; job = job->next)
-		fail_job(job, status, w->db.error);
+	group_fail(group, status, w->db.error);
 	close_if_broken(w, status);
 }
 
@@ -247,19 +136,9 @@ empty_channel(struct writer *w, struct job *job)
 		    change_delete_channel(&w->db, job->channel, &job->removed);
 	job->status = status;
 	if (status != DB_OK) {
-		fail_job(job, status, w->db.error);
+		job_fail(job, status, w->db.error);
 		close_if_broken(w, status);
 	}
-}
-
-static size_t
-job_bytes(const struct job *job)
-{
-	size_t sum = 0;
-
-	for (size_t i = 0; i < job->n; i++)
-		sum += job->messages[i].data_len;
-	return sum;
 }
 
 /* The next jobs that go together; one that empties a channel goes alone. */
@@ -272,7 +151,7 @@ take_group(struct jobs *waiting, struct jobs *group)
 	while (waiting->first != NULL && group->n < GROUP_MAX) {
 		const struct job *next = waiting->first;
 
-		bytes += job_bytes(next);
+		bytes += next->cost;
 		if (group->n > 0 && (next->n == 0 || bytes > GROUP_BYTES))
 			return;
 		jobs_add(group, jobs_take(waiting));
@@ -290,32 +169,66 @@ do_group(struct writer *w, struct jobs *group)
 		publish_group(w, group);
 }
 
-/* One step of a round.  Returns whether there is more to do at once. */
+/* Whether so much was published here that nobody else could prune it. */
 static bool
-prune_some(struct writer *w)
+stores_much(const struct writer *w)
+{
+	return w->stored >= MUCH;
+}
+
+/* The round is over, or cannot go on. */
+static void
+end_round(struct writer *w, enum db_status status)
+{
+	if (status == DB_OK) {
+		prune_note(w->lease, &w->db);
+		w->stored = 0;
+	}
+	if (w->prune.removed > 0)
+		log_debug("pruned %lld messages", (long long)w->prune.removed);
+	if (status == DB_BUSY)
+		prune_pass(w->lease);
+	else
+		close(w->lease);
+	w->lease = -1;
+	close_if_broken(w, status);
+}
+
+/*
+ * Some steps of a round: as many as it takes to remove `rows` messages, and one
+ * at least.  Returns whether there is more to do at once.
+ */
+static bool
+prune_some(struct writer *w, int64_t rows)
 {
 	enum db_status status;
 	bool done = false;
+	int64_t upto, before;
 
 	if (w->lease == -1) {
 		w->lease = prune_lease(w->config->database,
-		    w->config->prune_ms * 9 / 10);
+		    w->config->prune_ms * 9 / 10, stores_much(w));
 		w->prune = (struct prune){ 0 };
 		if (w->lease == -1)
 			return false;
 	}
 	status = ensure_open(w);
-	if (status == DB_OK)
-		status = prune_step(&w->db, w->config, &w->prune, &done);
-	if (status == DB_OK && !done)
-		return true;
-	if (status == DB_OK)
-		prune_note(w->lease, &w->db);
-	close_if_broken(w, status);
-	if (w->prune.removed > 0)
-		log_debug("pruned %lld messages", (long long)w->prune.removed);
-	close(w->lease);
-	w->lease = -1;
+	upto = w->prune.removed + rows;
+	do {
+		before = w->prune.removed;
+		if (status == DB_OK)
+			status =
+			    prune_step(&w->db, w->config, &w->prune, &done);
+	} while (status == DB_OK && !done && w->prune.removed > before &&
+		 w->prune.removed < upto);
+	if (status == DB_OK && !done) {
+		if (stores_much(w) || !prune_is_wanted(w->lease))
+			return true;
+		prune_pass(w->lease);
+		w->lease = -1;
+		return false;
+	}
+	end_round(w, status);
 	return false;
 }
 
@@ -330,6 +243,7 @@ take_settings(struct writer *w)
 	w->mine = w->next;
 	/* These go by the old ones: a round of pruning, the connection. */
 	w->prune = (struct prune){ 0 };
+	w->next_prune_ms = 0;
 	db_close(&w->db);
 	while ((retired = w->retired) != NULL) {
 		w->retired = retired->next;
@@ -342,24 +256,20 @@ take_settings(struct writer *w)
 static void
 wait_for_work(struct writer *w)
 {
-	struct timespec until;
+	struct timespec until = { .tv_sec = w->next_prune_ms / 1000,
+		.tv_nsec = w->next_prune_ms % 1000 * 1000000 };
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += w->config->prune_ms / 1000;
-	until.tv_nsec += w->config->prune_ms % 1000 * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	while (w->waiting.first == NULL && !w->stop && w->retired == NULL &&
 	       clock_mono_ms() < w->next_prune_ms)
 		if (pthread_cond_timedwait(&w->wake, &w->lock, &until) != 0)
 			break;
 }
 
-static void
+/* Does the next group.  Returns how many messages it has stored. */
+static int64_t
 do_waiting(struct writer *w)
 {
+	int64_t before = w->stored;
 	struct jobs group;
 	struct job *job;
 
@@ -370,6 +280,27 @@ do_waiting(struct writer *w)
 	while ((job = jobs_take(&group)) != NULL)
 		jobs_add(&w->finished, job);
 	ev_async_send(EV_DEFAULT_UC_ & w->async);
+	return w->stored - before;
+}
+
+/*
+ * Prunes between groups, without waiting for a time when there is none: more
+ * than they bring, so that a storm does not make the table grow for ever.
+ */
+static bool
+prune_between(struct writer *w, int64_t stored)
+{
+	bool more;
+
+	pthread_mutex_unlock(&w->lock);
+	more = prune_some(w, stored * PRUNE_RATIO);
+	pthread_mutex_lock(&w->lock);
+	/* Who stores much does not wait long for the lease of another. */
+	if (!more)
+		w->next_prune_ms =
+		    clock_mono_ms() +
+		    w->config->prune_ms / (stores_much(w) ? ASK_AGAIN : 1);
+	return more;
 }
 
 static void *
@@ -380,21 +311,17 @@ run(void *arg)
 
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
+		int64_t stored = 0;
+
 		if (!more)
 			wait_for_work(w);
 		take_settings(w);
-		if (w->waiting.first != NULL) {
-			do_waiting(w);
-			continue;
-		}
-		if (w->stop)
+		if (w->waiting.first != NULL)
+			stored = do_waiting(w);
+		else if (w->stop)
 			break;
-		pthread_mutex_unlock(&w->lock);
-		more = prune_some(w);
-		pthread_mutex_lock(&w->lock);
-		if (!more)
-			w->next_prune_ms =
-			    clock_mono_ms() + w->config->prune_ms;
+		if (more || clock_mono_ms() >= w->next_prune_ms)
+			more = prune_between(w, stored);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
@@ -450,7 +377,7 @@ writer_start(const struct config *config, struct board *board, bool threaded)
 	w->mine = *config;
 	w->config = &w->mine;
 	w->board = board;
-	w->lease = -1;
+	w->lease = w->bell = -1;
 	w->threaded = threaded;
 	/* Programs that start together do not prune together. */
 	w->next_prune_ms =
@@ -502,11 +429,13 @@ writer_stop(struct writer *w)
 		pthread_cond_destroy(&w->wake);
 	}
 	if (w->lease == -1)
-		w->lease = prune_lease(w->config->database, 0);
+		w->lease = prune_lease(w->config->database, 0, false);
 	if (w->lease != -1 && ensure_open(w) == DB_OK)
 		prune_note(w->lease, &w->db);
 	if (w->lease != -1)
 		close(w->lease);
+	if (w->bell != -1)
+		close(w->bell);
 	db_close(&w->db);
 	free(w);
 }
@@ -523,7 +452,7 @@ writer_submit(struct writer *w, struct job *job)
 		do_group(w, &alone);
 		job->done(job);
 		for (int i = 0; i < CGI_PRUNE_STEPS; i++)
-			if (!prune_some(w))
+			if (!prune_some(w, 0))
 				break;
 		return true;
 	}

@@ -6,6 +6,7 @@ SQL = \
 	%D%/change_dedup.sql \
 	%D%/change_get.sql \
 	%D%/change_insert.sql \
+	%D%/change_insert_rows.sql \
 	%D%/changes_after.sql \
 	%D%/changes_channel_after.sql \
 	%D%/channel_delete.sql \
@@ -40,6 +41,7 @@ SQL = \
 	%D%/release.sql \
 	%D%/rollback.sql \
 	%D%/rollback_to.sql \
+	%D%/rows.sql \
 	%D%/savepoint.sql \
 	%D%/schema.sql \
 	%D%/size.sql \

@@ -201,6 +201,9 @@ dist_check_SCRIPTS += \
 	%D%/manuals-match-the-programs.t \
 	%D%/messages-arrive-exactly-as-published-on-every-transport.t \
 	%D%/missing-database-comes-back.t \
+	%D%/mod-tidings-asks-httpd-who-may-first.t \
+	%D%/mod-tidings-declines-what-it-cant-give-away.t \
+	%D%/mod-tidings-tells-all-that-httpd-knows.t \
 	%D%/out-of-descriptors-recovers.t \
 	%D%/page-chat-in-readme.t \
 	%D%/page-chat.t \
@@ -406,6 +409,7 @@ EXTRA_DIST += \
 	%D%/fuzz/run \
 	%D%/lib/es5_names.js \
 	%D%/lib/es5_page.js \
+	%D%/lib/handover_site.py \
 	%D%/lib/npm_clients.py \
 	%D%/lib/fake_httpd.py \
 	%D%/lib/fault_proxy.py \

@@ -263,12 +263,12 @@ test_lease(void)
 	const char *path = scratch("lease.db");
 	int first, second;
 
-	first = prune_lease(path, 60000);
+	first = prune_lease(path, 60000, false);
 	ok(first != -1, "the first one gets the lease");
-	is_int(prune_lease(path, 0), -1, "nobody else while it is held");
+	is_int(prune_lease(path, 0, false), -1, "nobody else while it is held");
 	close(first);
-	is_int(prune_lease(path, 60000), -1, "nor too early after it");
-	second = prune_lease(path, 0);
+	is_int(prune_lease(path, 60000, false), -1, "nor too early after it");
+	second = prune_lease(path, 0, false);
 	ok(second != -1, "but in time");
 	close(second);
 }

@@ -254,7 +254,7 @@ command_prune(const struct config *config)
 	enum db_status status = DB_OK;
 	struct db db = { 0 };
 	bool done = false;
-	int lease = prune_lease(config->database, 0);
+	int lease = prune_lease(config->database, 0, false);
 
 	if (lease == -1)
 		fatalx("another process is pruning");
