@@ -37,6 +37,7 @@ C_TESTS = \
 	%D%/hub.t \
 	%D%/log.t \
 	%D%/mute.t \
+	%D%/packet.t \
 	%D%/prune.t \
 	%D%/publish.t \
 	%D%/sink.t \
@@ -74,6 +75,8 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 %C%_log_t_LDADD = $(UNIT_LIBS)
 %C%_mute_t_SOURCES = %D%/mute_t.c
 %C%_mute_t_LDADD = $(UNIT_LIBS)
+%C%_packet_t_SOURCES = %D%/packet_t.c
+%C%_packet_t_LDADD = $(UNIT_LIBS)
 %C%_prune_t_SOURCES = %D%/prune_t.c
 %C%_prune_t_LDADD = $(UNIT_LIBS)
 %C%_publish_t_SOURCES = %D%/publish_t.c
@@ -103,6 +106,7 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 	%D%/fuzz/fuzz-fcgi.c \
 	%D%/fuzz/fuzz-handshake.c \
 	%D%/fuzz/fuzz-json.c \
+	%D%/fuzz/fuzz-packet.c \
 	%D%/fuzz/fuzz-query.c \
 	%D%/fuzz/fuzz-wsframe.c \
 	%D%/fuzz/replay_t.c \
@@ -145,6 +149,10 @@ dist_check_SCRIPTS += \
 	%D%/forwarded-addresses-count-from-trusted-proxies-only.t \
 	%D%/full-disk-refuses-publish-alone.t \
 	%D%/full-run-folder-kills-nobody.t \
+	%D%/hand-overs-are-taken-from-httpds-user-alone.t \
+	%D%/hand-overs-by-the-thousand-leave-nothing.t \
+	%D%/hand-overs-without-descriptors-cost-one-client-each.t \
+	%D%/handed-over-clients-are-answered-in-http.t \
 	%D%/held-streams-end-by-themselves-after-a-random-life.t \
 	%D%/htmx-works-unchanged.t \
 	%D%/http2-does-not-hold-streams-back.t \
@@ -189,6 +197,7 @@ dist_check_SCRIPTS += \
 	%D%/locked-database-delays-the-start.t \
 	%D%/longpoll-answers-empty-or-304-after-wait-seconds.t \
 	%D%/longpoll-holds-until-a-message-comes.t \
+	%D%/malformed-hand-overs-end-that-link-alone.t \
 	%D%/manuals-match-the-programs.t \
 	%D%/messages-arrive-exactly-as-published-on-every-transport.t \
 	%D%/missing-database-comes-back.t \
@@ -215,6 +224,8 @@ dist_check_SCRIPTS += \
 	%D%/page-wordpress-style.t \
 	%D%/php-helper-publishes-in-the-applications-transaction.t \
 	%D%/php-runs-in-the-examples-alone.t \
+	%D%/parked-clients-share-what-they-get.t \
+	%D%/parked-clients-that-take-nothing-hold-nobody-up.t \
 	%D%/poll-answers-304-only-to-if-none-match.t \
 	%D%/poll-answers-what-came-since-the-cursor.t \
 	%D%/polling-pages-through-a-backlog-without-loss.t \
@@ -245,6 +256,7 @@ dist_check_SCRIPTS += \
 	%D%/stalled-reader-is-cut.t \
 	%D%/status-is-a-page-json-and-metrics.t \
 	%D%/stop-ends-every-stream.t \
+	%D%/stop-ends-what-httpd-handed-over.t \
 	%D%/streams-beat-while-nothing-happens.t \
 	%D%/the-schema-refuses-what-could-not-be-sent.t \
 	%D%/tidings-feed-element.t \
@@ -348,6 +360,16 @@ EXTRA_DIST += \
 	%D%/fuzz/corpus/json/script \
 	%D%/fuzz/corpus/json/surrogate \
 	%D%/fuzz/corpus/json/twice \
+	%D%/fuzz/corpus/packet/client \
+	%D%/fuzz/corpus/packet/client-evil-headers \
+	%D%/fuzz/corpus/packet/gone \
+	%D%/fuzz/corpus/packet/hello \
+	%D%/fuzz/corpus/packet/input \
+	%D%/fuzz/corpus/packet/leave \
+	%D%/fuzz/corpus/packet/lies \
+	%D%/fuzz/corpus/packet/park \
+	%D%/fuzz/corpus/packet/taken \
+	%D%/fuzz/corpus/packet/two-descriptors \
 	%D%/fuzz/corpus/query/bad-escape \
 	%D%/fuzz/corpus/query/channels \
 	%D%/fuzz/corpus/query/control \
@@ -427,6 +449,7 @@ VALGRIND_TESTS = \
 	%D%/broken-websocket-peers-harm-nobody.t \
 	%D%/cursors-are-read-in-every-form-and-place.t \
 	%D%/killed-programs-lose-nothing.t \
+	%D%/malformed-hand-overs-end-that-link-alone.t \
 	%D%/messages-arrive-exactly-as-published-on-every-transport.t \
 	%D%/missing-database-comes-back.t \
 	%D%/publish-commits-a-batch-whole-or-not-at-all.t \

@@ -156,6 +156,8 @@ class Link:
         self.data = {}       # by number: bytes
         self.over = []       # numbers, as END came
         self.used = {}       # by number: bytes of READ
+        self.takes = False   # tells TAKEN by itself, as the module does
+        self.untold = {}     # by number: bytes of which TAKEN is to be told
         if hello:
             self.send(packet(HELLO, data=GREETING))
 
@@ -225,6 +227,7 @@ class Link:
                 if number in self.over:
                     raise Failure('data for %d, which is over' % number)
                 self.data.setdefault(number, bytearray()).extend(rest)
+                self.take(number, len(rest))
         elif type == END:
             for number in numbers:
                 if number in self.over:
@@ -232,10 +235,17 @@ class Link:
                 self.over.append(number)
         return True
 
+    def take(self, number, n):
+        if not self.takes:
+            return
+        self.untold[number] = self.untold.get(number, 0) + n
+        if self.untold[number] >= REPORT:
+            self.taken((number, self.untold.pop(number)))
+
     def wait(self, condition, seconds=10, what='what is to come'):
         end = deadline(seconds)
         while not condition():
-            if not self.read_some(end - time.monotonic()) and \
+            if not self.read_some(end - time.monotonic()) and not condition() and \
                     (self.ended or time.monotonic() > end):
                 raise Failure('%s did not come by the link' % what)
         return self
@@ -255,8 +265,8 @@ class Link:
     def again(self, number):
         """The number may be parked once more."""
         self.over.remove(number)
-        self.data.pop(number, None)
-        self.used.pop(number, None)
+        for books in (self.data, self.used, self.untold):
+            books.pop(number, None)
 
     def close(self):
         self.sock.close()
