@@ -39,6 +39,7 @@
 #define GROUP_BYTES     (2 << 20)  /* that they take, about: some 10 ms */
 #define CGI_PRUNE_STEPS 20         /* after a publish by CGI */
 #define MUCH            500        /* messages: who stores them prunes */
+#define VERY_MUCH       50000      /* messages: a round is due before time */
 #define PRUNE_RATIO     2          /* removed for each one that is stored */
 #define ASK_AGAIN       10         /* in the time between two rounds */
 
@@ -176,6 +177,13 @@ stores_much(const struct writer *w)
 	return w->stored >= MUCH;
 }
 
+/* Whether so much that a round begins before its time. */
+static bool
+is_early(const struct writer *w)
+{
+	return w->stored >= VERY_MUCH;
+}
+
 /* The round is over, or cannot go on. */
 static void
 end_round(struct writer *w, enum db_status status)
@@ -207,12 +215,15 @@ prune_some(struct writer *w, int64_t rows)
 
 	if (w->lease == -1) {
 		w->lease = prune_lease(w->config->database,
-		    w->config->prune_ms * 9 / 10, stores_much(w));
+		    is_early(w) ? 0 : w->config->prune_ms * 9 / 10,
+		    stores_much(w));
 		w->prune = (struct prune){ 0 };
 		if (w->lease == -1)
 			return false;
 	}
 	status = ensure_open(w);
+	/* As many may come until the next round as did since the last one. */
+	w->prune.coming = w->stored;
 	upto = w->prune.removed + rows;
 	do {
 		before = w->prune.removed;
@@ -320,7 +331,8 @@ run(void *arg)
 			stored = do_waiting(w);
 		else if (w->stop)
 			break;
-		if (more || clock_mono_ms() >= w->next_prune_ms)
+		if (more || clock_mono_ms() >= w->next_prune_ms ||
+		    (is_early(w) && stored > 0))
 			more = prune_between(w, stored);
 	}
 	pthread_mutex_unlock(&w->lock);
