@@ -70,6 +70,7 @@ struct writer {
 	struct retired *retired;     /* not to be used then, NULL = none */
 	bool stop;                   /* finish and end */
 	ev_async async;              /* to the loop: finished has some */
+	ev_prepare turn;             /* to the thread: there is work */
 };
 
 /* Opens, or opens anew after the file was replaced or broke. */
@@ -359,6 +360,21 @@ on_async(struct ev_loop *loop, ev_async *async, int revents)
 		job->done(job);
 }
 
+/*
+ * The thread is woken once all that the loop has found in its turn is there:
+ * that is one group then, and nobody waits for it any longer.
+ */
+static void
+on_turn(struct ev_loop *loop, ev_prepare *turn, int revents)
+{
+	struct writer *w = turn->data;
+
+	(void)loop;
+	(void)revents;
+	ev_prepare_stop(EV_DEFAULT_UC_ & w->turn);
+	pthread_cond_signal(&w->wake);
+}
+
 static void
 start_thread(struct writer *w)
 {
@@ -373,6 +389,8 @@ start_thread(struct writer *w)
 	ev_async_init(&w->async, on_async);
 	w->async.data = w;
 	ev_async_start(EV_DEFAULT_UC_ & w->async);
+	ev_prepare_init(&w->turn, on_turn);
+	w->turn.data = w;
 	/* Signals are the loop's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -437,6 +455,7 @@ writer_stop(struct writer *w)
 		take_settings(w);
 		on_async(EV_DEFAULT_UC, &w->async, 0);
 		ev_async_stop(EV_DEFAULT_UC_ & w->async);
+		ev_prepare_stop(EV_DEFAULT_UC_ & w->turn);
 		pthread_mutex_destroy(&w->lock);
 		pthread_cond_destroy(&w->wake);
 	}
@@ -476,8 +495,9 @@ writer_submit(struct writer *w, struct job *job)
 	if (taken) {
 		w->bytes += job->cost;
 		jobs_add(&w->waiting, job);
-		pthread_cond_signal(&w->wake);
 	}
 	pthread_mutex_unlock(&w->lock);
+	if (taken)
+		ev_prepare_start(EV_DEFAULT_UC_ & w->turn);
 	return taken;
 }
