@@ -43,6 +43,17 @@
 #define PRUNE_RATIO     2          /* removed for each one that is stored */
 #define ASK_AGAIN       10         /* in the time between two rounds */
 
+/*
+ * Jobs wait in two rows, which take turns, so that single messages do not wait
+ * for every large batch.  Each row keeps its order: what one WebSocket sends
+ * are single messages.
+ */
+enum row {
+	ROW_SINGLE, /* a message, or a channel to be emptied */
+	ROW_SEVERAL,
+	ROW__MAX
+};
+
 /* Settings that the thread may still use. */
 struct retired {
 	struct config config;
@@ -50,27 +61,28 @@ struct retired {
 };
 
 struct writer {
-	struct config mine;          /* the thread's: texts are borrowed */
-	const struct config *config; /* &mine */
-	struct board *board;         /* or NULL */
-	struct db db;                /* the thread's */
-	struct prune prune;          /* the thread's: the round under way */
-	int lease;                   /* the thread's: -1 = no round */
-	int64_t next_prune_ms;       /* the thread's: monotonic */
-	int64_t stored;              /* the thread's: since a round of ours */
-	int bell;                    /* the thread's: kept open, or -1 */
-	bool threaded;               /* there is a thread */
-	pthread_t thread;            /* it */
-	pthread_mutex_t lock;        /* over what follows */
-	pthread_cond_t wake;         /* something came, or stop */
-	struct jobs waiting;         /* to be done */
-	struct jobs finished;        /* for the loop */
-	size_t bytes;                /* of all jobs that are not done */
-	struct config next;          /* settings to go over to */
-	struct retired *retired;     /* not to be used then, NULL = none */
-	bool stop;                   /* finish and end */
-	ev_async async;              /* to the loop: finished has some */
-	ev_prepare turn;             /* to the thread: there is work */
+	struct config mine;            /* the thread's: texts are borrowed */
+	const struct config *config;   /* &mine */
+	struct board *board;           /* or NULL */
+	struct db db;                  /* the thread's */
+	struct prune prune;            /* the thread's: the round under way */
+	int lease;                     /* the thread's: -1 = no round */
+	int64_t next_prune_ms;         /* the thread's: monotonic */
+	int64_t stored;                /* the thread's: since a round of ours */
+	int bell;                      /* the thread's: kept open, or -1 */
+	enum row row;                  /* the thread's: had its turn last */
+	bool threaded;                 /* there is a thread */
+	pthread_t thread;              /* it */
+	pthread_mutex_t lock;          /* over what follows */
+	pthread_cond_t wake;           /* something came, or stop */
+	struct jobs waiting[ROW__MAX]; /* to be done */
+	struct jobs finished;          /* for the loop */
+	size_t bytes;                  /* of all jobs that are not done */
+	struct config next;            /* settings to go over to */
+	struct retired *retired;       /* not to be used then, NULL = none */
+	bool stop;                     /* finish and end */
+	ev_async async;                /* to the loop: finished has some */
+	ev_prepare turn;               /* to the thread: there is work */
 };
 
 /* Opens, or opens anew after the file was replaced or broke. */
@@ -141,6 +153,24 @@ empty_channel(struct writer *w, struct job *job)
 		job_fail(job, status, w->db.error);
 		close_if_broken(w, status);
 	}
+}
+
+static bool
+has_work(const struct writer *w)
+{
+	return w->waiting[ROW_SINGLE].first != NULL ||
+	       w->waiting[ROW_SEVERAL].first != NULL;
+}
+
+/* The row whose turn it is, among those where somebody waits. */
+static struct jobs *
+next_row(struct writer *w)
+{
+	enum row other = w->row == ROW_SINGLE ? ROW_SEVERAL : ROW_SINGLE;
+
+	if (w->waiting[other].first != NULL)
+		w->row = other;
+	return &w->waiting[w->row];
 }
 
 /* The next jobs that go together; one that empties a channel goes alone. */
@@ -271,7 +301,7 @@ wait_for_work(struct writer *w)
 	struct timespec until = { .tv_sec = w->next_prune_ms / 1000,
 		.tv_nsec = w->next_prune_ms % 1000 * 1000000 };
 
-	while (w->waiting.first == NULL && !w->stop && w->retired == NULL &&
+	while (!has_work(w) && !w->stop && w->retired == NULL &&
 	       clock_mono_ms() < w->next_prune_ms)
 		if (pthread_cond_timedwait(&w->wake, &w->lock, &until) != 0)
 			break;
@@ -285,7 +315,7 @@ do_waiting(struct writer *w)
 	struct jobs group;
 	struct job *job;
 
-	take_group(&w->waiting, &group);
+	take_group(next_row(w), &group);
 	pthread_mutex_unlock(&w->lock);
 	do_group(w, &group);
 	pthread_mutex_lock(&w->lock);
@@ -328,7 +358,7 @@ run(void *arg)
 		if (!more)
 			wait_for_work(w);
 		take_settings(w);
-		if (w->waiting.first != NULL)
+		if (has_work(w))
 			stored = do_waiting(w);
 		else if (w->stop)
 			break;
@@ -412,7 +442,8 @@ writer_start(const struct config *config, struct board *board, bool threaded)
 	/* Programs that start together do not prune together. */
 	w->next_prune_ms =
 	    clock_mono_ms() + clock_jitter((uint32_t)config->prune_ms);
-	jobs_init(&w->waiting);
+	jobs_init(&w->waiting[ROW_SINGLE]);
+	jobs_init(&w->waiting[ROW_SEVERAL]);
 	jobs_init(&w->finished);
 	if (threaded)
 		start_thread(w);
@@ -474,6 +505,7 @@ writer_stop(struct writer *w)
 bool
 writer_submit(struct writer *w, struct job *job)
 {
+	struct jobs *row = &w->waiting[job->n > 1 ? ROW_SEVERAL : ROW_SINGLE];
 	struct jobs alone;
 	bool taken;
 
@@ -490,11 +522,11 @@ writer_submit(struct writer *w, struct job *job)
 	job->cost = job_bytes(job) + (job->n + 1) * MESSAGE_BYTES;
 	pthread_mutex_lock(&w->lock);
 	/* One that is large by itself is taken where nothing else waits. */
-	taken = w->waiting.n < WAITING_MAX &&
+	taken = row->n < WAITING_MAX &&
 		(w->bytes == 0 || w->bytes + job->cost <= WAITING_BYTES);
 	if (taken) {
 		w->bytes += job->cost;
-		jobs_add(&w->waiting, job);
+		jobs_add(row, job);
 	}
 	pthread_mutex_unlock(&w->lock);
 	if (taken)
