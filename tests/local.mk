@@ -225,6 +225,7 @@ dist_check_SCRIPTS += \
 	%D%/publish-refuses-with-a-reason.t \
 	%D%/publish-takes-a-raw-body-and-keeps-its-type.t \
 	%D%/publish-takes-form-fields.t \
+	%D%/publishes-of-many-share-commits.t \
 	%D%/quickstart-starts-and-stops-the-demo.t \
 	%D%/readme-commands-work.t \
 	%D%/readmes-match.t \
