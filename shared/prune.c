@@ -31,6 +31,7 @@
 #define STEP_CHANNELS  200       /* looked at in one step */
 #define WATERMARKS_MAX 10000     /* above: folded into the floor */
 #define FREE_MIN       (1 << 20) /* free bytes that are left in the file */
+#define MESSAGE_BYTES  256       /* that a message takes, about */
 
 enum phase {
 	PHASE_EXPIRED,
@@ -253,15 +254,17 @@ step_watermarks(struct db *db)
 	return run_delete(db, db->stmt[DB_PRUNE_WATERMARKS], &n);
 }
 
+/* Pages that the next messages take anyway stay. */
 static enum db_status
-step_vacuum(struct db *db, bool *again)
+step_vacuum(struct db *db, int64_t coming, bool *again)
 {
 	enum db_status status;
 	int64_t used, unused;
 
 	*again = false;
 	status = read_size(db, &used, &unused);
-	if (status != DB_OK || unused <= FREE_MIN + used / 4)
+	if (status != DB_OK ||
+	    unused <= FREE_MIN + used / 4 + coming * MESSAGE_BYTES)
 		return status;
 	*again = true;
 	return db_run(db, DB_INCREMENTAL_VACUUM);
@@ -291,7 +294,7 @@ prune_step(struct db *db, const struct config *config, struct prune *prune,
 		status = step_watermarks(db);
 		break;
 	case PHASE_VACUUM:
-		status = step_vacuum(db, &again);
+		status = step_vacuum(db, prune->coming, &again);
 		break;
 	case PHASE_CHECKPOINT:
 		status = db_run(db, DB_CHECKPOINT);

@@ -16,6 +16,7 @@ struct prune {
 	bool measured;     /* `over` is known */
 	int64_t over;      /* bytes of messages past the total */
 	int64_t removed;   /* messages removed in this round */
+	int64_t coming;    /* the caller's: messages to leave room for */
 };
 
 /*

@@ -39,8 +39,20 @@
 #define GROUP_BYTES     (2 << 20)  /* that they take, about: some 10 ms */
 #define CGI_PRUNE_STEPS 20         /* after a publish by CGI */
 #define MUCH            500        /* messages: who stores them prunes */
+#define VERY_MUCH       50000      /* messages: a round is due before time */
 #define PRUNE_RATIO     2          /* removed for each one that is stored */
 #define ASK_AGAIN       10         /* in the time between two rounds */
+
+/*
+ * Jobs wait in two rows, which take turns, so that single messages do not wait
+ * for every large batch.  Each row keeps its order: what one WebSocket sends
+ * are single messages.
+ */
+enum row {
+	ROW_SINGLE, /* a message, or a channel to be emptied */
+	ROW_SEVERAL,
+	ROW__MAX
+};
 
 /* Settings that the thread may still use. */
 struct retired {
@@ -49,26 +61,28 @@ struct retired {
 };
 
 struct writer {
-	struct config mine;          /* the thread's: texts are borrowed */
-	const struct config *config; /* &mine */
-	struct board *board;         /* or NULL */
-	struct db db;                /* the thread's */
-	struct prune prune;          /* the thread's: the round under way */
-	int lease;                   /* the thread's: -1 = no round */
-	int64_t next_prune_ms;       /* the thread's: monotonic */
-	int64_t stored;              /* the thread's: since a round of ours */
-	int bell;                    /* the thread's: kept open, or -1 */
-	bool threaded;               /* there is a thread */
-	pthread_t thread;            /* it */
-	pthread_mutex_t lock;        /* over what follows */
-	pthread_cond_t wake;         /* something came, or stop */
-	struct jobs waiting;         /* to be done */
-	struct jobs finished;        /* for the loop */
-	size_t bytes;                /* of all jobs that are not done */
-	struct config next;          /* settings to go over to */
-	struct retired *retired;     /* not to be used then, NULL = none */
-	bool stop;                   /* finish and end */
-	ev_async async;              /* to the loop: finished has some */
+	struct config mine;            /* the thread's: texts are borrowed */
+	const struct config *config;   /* &mine */
+	struct board *board;           /* or NULL */
+	struct db db;                  /* the thread's */
+	struct prune prune;            /* the thread's: the round under way */
+	int lease;                     /* the thread's: -1 = no round */
+	int64_t next_prune_ms;         /* the thread's: monotonic */
+	int64_t stored;                /* the thread's: since a round of ours */
+	int bell;                      /* the thread's: kept open, or -1 */
+	enum row row;                  /* the thread's: had its turn last */
+	bool threaded;                 /* there is a thread */
+	pthread_t thread;              /* it */
+	pthread_mutex_t lock;          /* over what follows */
+	pthread_cond_t wake;           /* something came, or stop */
+	struct jobs waiting[ROW__MAX]; /* to be done */
+	struct jobs finished;          /* for the loop */
+	size_t bytes;                  /* of all jobs that are not done */
+	struct config next;            /* settings to go over to */
+	struct retired *retired;       /* not to be used then, NULL = none */
+	bool stop;                     /* finish and end */
+	ev_async async;                /* to the loop: finished has some */
+	ev_prepare turn;               /* to the thread: there is work */
 };
 
 /* Opens, or opens anew after the file was replaced or broke. */
@@ -141,6 +155,24 @@ empty_channel(struct writer *w, struct job *job)
 	}
 }
 
+static bool
+has_work(const struct writer *w)
+{
+	return w->waiting[ROW_SINGLE].first != NULL ||
+	       w->waiting[ROW_SEVERAL].first != NULL;
+}
+
+/* The row whose turn it is, among those where somebody waits. */
+static struct jobs *
+next_row(struct writer *w)
+{
+	enum row other = w->row == ROW_SINGLE ? ROW_SEVERAL : ROW_SINGLE;
+
+	if (w->waiting[other].first != NULL)
+		w->row = other;
+	return &w->waiting[w->row];
+}
+
 /* The next jobs that go together; one that empties a channel goes alone. */
 static void
 take_group(struct jobs *waiting, struct jobs *group)
@@ -176,6 +208,13 @@ stores_much(const struct writer *w)
 	return w->stored >= MUCH;
 }
 
+/* Whether so much that a round begins before its time. */
+static bool
+is_early(const struct writer *w)
+{
+	return w->stored >= VERY_MUCH;
+}
+
 /* The round is over, or cannot go on. */
 static void
 end_round(struct writer *w, enum db_status status)
@@ -207,12 +246,15 @@ prune_some(struct writer *w, int64_t rows)
 
 	if (w->lease == -1) {
 		w->lease = prune_lease(w->config->database,
-		    w->config->prune_ms * 9 / 10, stores_much(w));
+		    is_early(w) ? 0 : w->config->prune_ms * 9 / 10,
+		    stores_much(w));
 		w->prune = (struct prune){ 0 };
 		if (w->lease == -1)
 			return false;
 	}
 	status = ensure_open(w);
+	/* As many may come until the next round as did since the last one. */
+	w->prune.coming = w->stored;
 	upto = w->prune.removed + rows;
 	do {
 		before = w->prune.removed;
@@ -259,7 +301,7 @@ wait_for_work(struct writer *w)
 	struct timespec until = { .tv_sec = w->next_prune_ms / 1000,
 		.tv_nsec = w->next_prune_ms % 1000 * 1000000 };
 
-	while (w->waiting.first == NULL && !w->stop && w->retired == NULL &&
+	while (!has_work(w) && !w->stop && w->retired == NULL &&
 	       clock_mono_ms() < w->next_prune_ms)
 		if (pthread_cond_timedwait(&w->wake, &w->lock, &until) != 0)
 			break;
@@ -273,7 +315,7 @@ do_waiting(struct writer *w)
 	struct jobs group;
 	struct job *job;
 
-	take_group(&w->waiting, &group);
+	take_group(next_row(w), &group);
 	pthread_mutex_unlock(&w->lock);
 	do_group(w, &group);
 	pthread_mutex_lock(&w->lock);
@@ -316,11 +358,12 @@ run(void *arg)
 		if (!more)
 			wait_for_work(w);
 		take_settings(w);
-		if (w->waiting.first != NULL)
+		if (has_work(w))
 			stored = do_waiting(w);
 		else if (w->stop)
 			break;
-		if (more || clock_mono_ms() >= w->next_prune_ms)
+		if (more || clock_mono_ms() >= w->next_prune_ms ||
+		    (is_early(w) && stored > 0))
 			more = prune_between(w, stored);
 	}
 	pthread_mutex_unlock(&w->lock);
@@ -347,6 +390,21 @@ on_async(struct ev_loop *loop, ev_async *async, int revents)
 		job->done(job);
 }
 
+/*
+ * The thread is woken once all that the loop has found in its turn is there:
+ * that is one group then, and nobody waits for it any longer.
+ */
+static void
+on_turn(struct ev_loop *loop, ev_prepare *turn, int revents)
+{
+	struct writer *w = turn->data;
+
+	(void)loop;
+	(void)revents;
+	ev_prepare_stop(EV_DEFAULT_UC_ & w->turn);
+	pthread_cond_signal(&w->wake);
+}
+
 static void
 start_thread(struct writer *w)
 {
@@ -361,6 +419,8 @@ start_thread(struct writer *w)
 	ev_async_init(&w->async, on_async);
 	w->async.data = w;
 	ev_async_start(EV_DEFAULT_UC_ & w->async);
+	ev_prepare_init(&w->turn, on_turn);
+	w->turn.data = w;
 	/* Signals are the loop's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -382,7 +442,8 @@ writer_start(const struct config *config, struct board *board, bool threaded)
 	/* Programs that start together do not prune together. */
 	w->next_prune_ms =
 	    clock_mono_ms() + clock_jitter((uint32_t)config->prune_ms);
-	jobs_init(&w->waiting);
+	jobs_init(&w->waiting[ROW_SINGLE]);
+	jobs_init(&w->waiting[ROW_SEVERAL]);
 	jobs_init(&w->finished);
 	if (threaded)
 		start_thread(w);
@@ -425,6 +486,7 @@ writer_stop(struct writer *w)
 		take_settings(w);
 		on_async(EV_DEFAULT_UC, &w->async, 0);
 		ev_async_stop(EV_DEFAULT_UC_ & w->async);
+		ev_prepare_stop(EV_DEFAULT_UC_ & w->turn);
 		pthread_mutex_destroy(&w->lock);
 		pthread_cond_destroy(&w->wake);
 	}
@@ -443,6 +505,7 @@ writer_stop(struct writer *w)
 bool
 writer_submit(struct writer *w, struct job *job)
 {
+	struct jobs *row = &w->waiting[job->n > 1 ? ROW_SEVERAL : ROW_SINGLE];
 	struct jobs alone;
 	bool taken;
 
@@ -459,13 +522,14 @@ writer_submit(struct writer *w, struct job *job)
 	job->cost = job_bytes(job) + (job->n + 1) * MESSAGE_BYTES;
 	pthread_mutex_lock(&w->lock);
 	/* One that is large by itself is taken where nothing else waits. */
-	taken = w->waiting.n < WAITING_MAX &&
+	taken = row->n < WAITING_MAX &&
 		(w->bytes == 0 || w->bytes + job->cost <= WAITING_BYTES);
 	if (taken) {
 		w->bytes += job->cost;
-		jobs_add(&w->waiting, job);
-		pthread_cond_signal(&w->wake);
+		jobs_add(row, job);
 	}
 	pthread_mutex_unlock(&w->lock);
+	if (taken)
+		ev_prepare_start(EV_DEFAULT_UC_ & w->turn);
 	return taken;
 }

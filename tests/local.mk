@@ -33,6 +33,7 @@ C_TESTS = \
 	%D%/db.t \
 	%D%/fcgi.t \
 	%D%/fuzz/replay.t \
+	%D%/group.t \
 	%D%/handshake.t \
 	%D%/hub.t \
 	%D%/log.t \
@@ -67,6 +68,8 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 %C%_db_t_LDADD = $(UNIT_LIBS)
 %C%_fcgi_t_SOURCES = %D%/fcgi_t.c
 %C%_fcgi_t_LDADD = $(UNIT_LIBS)
+%C%_group_t_SOURCES = %D%/group_t.c
+%C%_group_t_LDADD = $(UNIT_LIBS)
 %C%_handshake_t_SOURCES = %D%/handshake_t.c daemon/handshake.c
 %C%_handshake_t_LDADD = $(UNIT_LIBS) $(HTTP_PARSER_LIBS)
 %C%_hub_t_SOURCES = %D%/hub_t.c
@@ -236,6 +239,7 @@ dist_check_SCRIPTS += \
 	%D%/publish-refuses-with-a-reason.t \
 	%D%/publish-takes-a-raw-body-and-keeps-its-type.t \
 	%D%/publish-takes-form-fields.t \
+	%D%/publishes-of-many-share-commits.t \
 	%D%/quickstart-starts-and-stops-the-demo.t \
 	%D%/readme-commands-work.t \
 	%D%/readmes-match.t \

@@ -273,6 +273,49 @@ test_lease(void)
 	close(second);
 }
 
+/* Who publishes much is given the lease; nothing else hands it over. */
+static void
+test_wanted(void)
+{
+	const char *path = scratch("wanted.db");
+	int lease, next;
+
+	lease = prune_lease(path, 0, false);
+	is_int(prune_lease(path, 0, false), -1, "it is held");
+	ok(!prune_is_wanted(lease), "who is refused does not ask for it");
+	is_int(prune_lease(path, 0, true), -1, "who insists is refused too");
+	ok(prune_is_wanted(lease), "but it is known");
+	prune_pass(lease);
+	next = prune_lease(path, 60000, false);
+	ok(next != -1, "what was passed on is had at once");
+	ok(!prune_is_wanted(next), "and nobody asks for it any more");
+	close(next);
+	is_int(prune_lease(path, 60000, true), -1, "its round counts");
+}
+
+/* What the next messages need is not given back just before. */
+static void
+test_room(void)
+{
+	struct prune prune = { .coming = 100000 };
+	int64_t pages;
+	bool finished = false;
+
+	begin("room.db");
+	set_config("[retention]\ncount = 10\nage = 0\n");
+	insert("a", 60000, clock_wall_ms(), 0);
+	pages = foreign_int(db.handle, "PRAGMA page_count");
+	while (!finished)
+		if (prune_step(&db, &config, &prune, &finished) != DB_OK)
+			bail("%s", db.error);
+	is_int(prune.removed, 59990, "all but ten go");
+	is_int(foreign_int(db.handle, "PRAGMA page_count"), pages,
+	    "their room is kept for as many");
+	round_of_pruning();
+	ok(foreign_int(db.handle, "PRAGMA page_count") < pages / 2,
+	    "until there are none");
+}
+
 int
 main(void)
 {
@@ -284,6 +327,8 @@ main(void)
 	test_floor();
 	test_busy();
 	test_lease();
+	test_wanted();
+	test_room();
 	db_close(&db);
 	config_free(&config);
 	return done();

@@ -291,6 +291,154 @@ test_reload_counts(void)
 	end();
 }
 
+/* Publishes of one turn of the loop go together, whoever they are. */
+static void
+test_one_group(void)
+{
+	struct work work[50] = { { .done = false } };
+	struct writer *writer;
+	int64_t before, wrong = 0;
+
+	begin("");
+	writer = writer_start(&config, NULL, true);
+	submit(writer, &work[0], "a", NULL);
+	ok(wait_for(1, INT64_MAX), "a writer that is at work");
+	before = foreign_int(other, "SELECT max(id) FROM changes");
+	for (int i = 0; i < 50; i++)
+		submit(writer, &work[i], "a", NULL);
+	ok(wait_for(51, INT64_MAX), "50 publishes of one turn of the loop");
+	for (int i = 0; i < 50; i++)
+		wrong += work[i].job.status != DB_OK ||
+			 work[i].outcome.id != before + 1 + i;
+	is_int(wrong, 0, "are stored in their order");
+	/* One statement has one time. */
+	is_int(foreign_int(other,
+		   "SELECT count(DISTINCT created_ms) FROM changes WHERE id > "
+		   "%lld",
+		   (long long)before),
+	    1, "and by one statement");
+	writer_stop(writer);
+	end();
+}
+
+/* Jobs of `n` messages. */
+static struct work_of_many {
+	struct job job;
+	struct message *messages;
+	int place; /* in the order of being done, 1 = first */
+} many[40];
+
+static void
+on_many(struct job *job)
+{
+	((struct work_of_many *)job->arg)->place = ++finished;
+}
+
+static void
+submit_many(struct writer *writer, struct work_of_many *work, size_t n)
+{
+	work->messages =
+	    xreallocarray(work->messages, n, sizeof(struct message));
+	for (size_t i = 0; i < n; i++)
+		work->messages[i] = (struct message){ .channel = "many",
+			.data = "data",
+			.data_len = 4 };
+	free(work->job.outcomes);
+	work->job = (struct job){ .messages = work->messages,
+		.outcomes = xcalloc(n, sizeof(struct outcome)),
+		.n = n,
+		.done = on_many,
+		.arg = work };
+	work->place = 0;
+	if (!writer_submit(writer, &work->job))
+		bail("a job is not taken");
+}
+
+static void
+free_many(void)
+{
+	for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++) {
+		free(many[i].messages);
+		free(many[i].job.outcomes);
+	}
+	memset(many, 0, sizeof(many));
+}
+
+/* Large batches and single messages, each behind a crowd of the others. */
+static void
+test_fairness(void)
+{
+	struct work *crowd = xcalloc(4000, sizeof(*crowd));
+	struct writer *writer;
+
+	begin("[retention]\ncount = 0\n");
+	writer = writer_start(&config, NULL, true);
+	for (int i = 0; i < 20; i++)
+		submit_many(writer, &many[i], 3000);
+	submit_many(writer, &many[20], 1);
+	ok(wait_for(21, INT64_MAX), "20 batches, and a message behind them");
+	ok(many[20].place <= 3, "does not wait for all of them (%d)",
+	    many[20].place);
+	finished = 0;
+	for (int i = 0; i < 4000; i++)
+		submit(writer, &crowd[i], "a", NULL);
+	submit_many(writer, &many[0], 3000);
+	ok(wait_for(4001, INT64_MAX), "4000 messages, and a batch behind them");
+	ok(many[0].place <= 2001, "nor does that (%d)", many[0].place);
+	is_int(foreign_int(other,
+		   "SELECT count(*) FROM changes WHERE channel = 'a'"),
+	    4000, "each is there");
+	writer_stop(writer);
+	free_many();
+	free(crowd);
+	end();
+}
+
+static struct writer *storm_writer;
+static int storm_left; /* jobs to be submitted yet */
+
+static void
+on_storm(struct job *job)
+{
+	struct work_of_many *work = job->arg;
+
+	finished++;
+	if (storm_left-- > 0) {
+		submit_many(storm_writer, work, job->n);
+		work->job.done = on_storm;
+	}
+}
+
+/* A writer that always has work keeps the table within bounds all the same. */
+static void
+test_storm(void)
+{
+	int64_t most = 0, end_ms = clock_mono_ms() + 60000, now, before;
+
+	begin("[retention]\ncount = 100\nevery = 20ms\n");
+	storm_writer = writer_start(&config, NULL, true);
+	before = foreign_int(other, "SELECT seq FROM sqlite_sequence");
+	storm_left = 300;
+	for (int i = 0; i < 20; i++) {
+		submit_many(storm_writer, &many[i], 500);
+		many[i].job.done = on_storm;
+	}
+	while (finished < 320 && clock_mono_ms() < end_ms) {
+		ev_run(EV_DEFAULT_UC_ EVRUN_ONCE);
+		now = count();
+		most = now > most ? now : most;
+	}
+	is_int(foreign_int(other, "SELECT seq FROM sqlite_sequence") - before,
+	    160000, "160,000 messages without a pause");
+	ok(most < 80000, "never were more than half of them there (%lld)",
+	    (long long)most);
+	finished = 0;
+	ok(wait_for(0, 100), "and in the end as many as are to be kept");
+	writer_stop(storm_writer);
+	free_many();
+	end();
+}
+
 /* Without a thread, and without a writer. */
 static void
 test_reload_alone(void)
@@ -323,6 +471,9 @@ main(void)
 	test_reload_at_work();
 	test_reload_while_busy();
 	test_reload_counts();
+	test_one_group();
+	test_fairness();
+	test_storm();
 	test_reload_alone();
 	return done();
 }
