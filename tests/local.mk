@@ -205,7 +205,12 @@ dist_check_SCRIPTS += \
 	%D%/messages-arrive-exactly-as-published-on-every-transport.t \
 	%D%/missing-database-comes-back.t \
 	%D%/mod-tidings-asks-httpd-who-may-first.t \
+	%D%/mod-tidings-clients-outlive-httpd.t \
 	%D%/mod-tidings-declines-what-it-cant-give-away.t \
+	%D%/mod-tidings-goes-around-programs-that-are-away-or-stuck.t \
+	%D%/mod-tidings-holds-no-worker-of-event.t \
+	%D%/mod-tidings-holds-no-worker-of-prefork.t \
+	%D%/mod-tidings-holds-no-worker-of-worker.t \
 	%D%/mod-tidings-tells-all-that-httpd-knows.t \
 	%D%/out-of-descriptors-recovers.t \
 	%D%/page-chat-in-readme.t \
@@ -414,6 +419,7 @@ EXTRA_DIST += \
 	%D%/lib/es5_names.js \
 	%D%/lib/es5_page.js \
 	%D%/lib/handover_site.py \
+	%D%/lib/handover_cases.py \
 	%D%/lib/npm_clients.py \
 	%D%/lib/fake_httpd.py \
 	%D%/lib/fault_proxy.py \

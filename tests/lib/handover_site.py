@@ -65,8 +65,11 @@ class HandoverSite(Site):
 
     def board(self):
         """mod_status, as it tells programs."""
-        text = self.get('/server-status?auto').text
-        return dict(re.findall(r'^(\w+): (.*)$', text, re.M))
+        r = self.get('/server-status?auto')
+        found = dict(re.findall(r'^(\w+): (.*)$', r.text, re.M))
+        if 'ServerMPM' not in found:
+            raise Failure('no scoreboard: %r' % r)
+        return found
 
     def busy(self):
         """Workers that are busy but for the one that tells it."""
