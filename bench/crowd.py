@@ -48,12 +48,19 @@ def certificate(site):
         raise Failed("openssl: " + done.stderr.strip())
 
 
-def warm(site, more):
+def where(site, tls):
+    """Arguments of load: httpd, with or without TLS."""
+    if tls:
+        return ["--target", f"127.0.0.1:{site.port['TLS']}", "--tls"]
+    return ["--target", f"127.0.0.1:{site.port['HTTPD']}"]
+
+
+def warm(site, tls):
     """Let httpd's workers answer something, so that what they allocate for
     their first request is not taken for memory of the clients."""
     done = subprocess.run(
         [site.program("bench/load"), "ask", "--path", "/static.txt",
-         "--clients", "150", "--seconds", "1", *more],
+         "--clients", "150", "--seconds", "1", *where(site, tls)],
         check=False, capture_output=True, text=True, timeout=60)
     if done.returncode != 0:
         raise Failed("warming httpd: " + done.stderr.strip())
@@ -85,9 +92,8 @@ def publish(site, channel):
 
 def ask_for(site, form, tls=False, channel="bench"):
     """Arguments of load for clients of a channel."""
-    where = ["--target", f"127.0.0.1:{site.port['TLS' if tls else 'HTTPD']}"]
-    return where + (["--tls"] if tls else []) + [
-        "--form", form, "--path", f"/push/{form}?channel={channel}"]
+    return where(site, tls) + ["--form", form, "--path",
+                               f"/push/{form}?channel={channel}"]
 
 
 def tidings(form, tls=False, mpm="event"):
@@ -95,10 +101,9 @@ def tidings(form, tls=False, mpm="event"):
         module(site)  # first: it may be missing
         pid = site.tidings("wsd" if form == "ws" else form)
         httpd = crowd_httpd(site, mpm)
-        asked = ask_for(site, form, tls)
-        warm(site, asked[:3 if tls else 2])
-        return httpd + asked + publish(site, "bench") + [
-            "--pid", f"program={pid}"]
+        warm(site, tls)
+        return (httpd + ask_for(site, form, tls) + publish(site, "bench") +
+                ["--pid", f"program={pid}"])
     return begin
 
 
