@@ -34,7 +34,7 @@
 /* All; those that end lie apart. */
 static LIST_HEAD(wsconns, wsconn) conns = LIST_HEAD_INITIALIZER(conns);
 static struct wsconns ending = LIST_HEAD_INITIALIZER(ending);
-static unsigned nconns;
+static unsigned nconns, nrefused; /* all; of them those that were refused */
 
 static const unsigned edges[WS__MAX] = {
 	[WS_HANDSHAKE] = 1u << WS_REFUSED | 1u << WS_OPEN | 1u << WS_GONE,
@@ -57,6 +57,7 @@ wsconn_set_state(struct wsconn *conn, enum ws_state state)
 	    state);
 	assert(edges[conn->state] & 1u << state);
 	conn->state = (uint8_t)state;
+	nrefused += state == WS_REFUSED;
 	if (state == WS_REFUSED || state == WS_CLOSING)
 		lay_apart(conn);
 }
@@ -99,6 +100,7 @@ wsconn_close(struct wsconn *conn)
 	struct server *server = conn->server;
 
 	if (conn->state != WS_GONE) {
+		nrefused -= conn->state == WS_REFUSED;
 		wsconn_set_state(conn, WS_GONE);
 		client_detach(&conn->client);
 		ev_timer_stop(EV_DEFAULT_UC_ & conn->timer);
@@ -396,6 +398,12 @@ unsigned
 wsconn_count(void)
 {
 	return nconns;
+}
+
+unsigned
+wsconn_count_taken(void)
+{
+	return nconns - nrefused;
 }
 
 void

@@ -109,8 +109,9 @@ void wsconn_restart(struct wsconn *conn);
 /* Closes those whose handshake is not done. */
 void wsconn_close_unopened(void);
 
-/* Connections of all states. */
+/* Connections of all states; and all but those that were refused. */
 unsigned wsconn_count(void);
+unsigned wsconn_count_taken(void);
 void wsconn_free_all(void);
 
 #endif

@@ -115,7 +115,7 @@ attach(struct wsconn *conn)
 static bool
 is_crowded(const struct server *server)
 {
-	return (int64_t)wsconn_count() > server->config.max_clients;
+	return (int64_t)wsconn_count_taken() > server->config.max_clients;
 }
 
 static bool

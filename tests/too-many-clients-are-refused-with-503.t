@@ -15,7 +15,8 @@ LIMIT = 5
 
 
 def main(tap):
-    with Site({'tidings': {'max_clients': str(LIMIT), 'heartbeat': '200ms'}}) as site:
+    with Site({'tidings': {'max_clients': str(LIMIT), 'heartbeat': '200ms'},
+               'wsd': {'close_timeout': '30s'}}) as site:
         for name in ('sse', 'iframe', 'longpoll'):
             path = '/push/%s?channel=%s' % (name, name)
             held = [RawStream(site.port, path) for _ in range(LIMIT)]
@@ -40,6 +41,8 @@ def main(tap):
             with WebSocket(port, '/push/ws?channel=ws') as ws:
                 tap.equal(ws.status, 503, 'ws: one more is refused')
                 tap.ok('retry-after:' in ws.head.lower(), 'ws: with Retry-After', ws.head)
+        # Who was refused and does not close takes nobody's place.
+        refused = [WebSocket(site.ws_port, '/push/ws?channel=ws') for _ in range(3)]
         held.pop().close()
         def taken():
             ws = WebSocket(site.port, '/push/ws?channel=ws')
@@ -48,7 +51,7 @@ def main(tap):
         with contextlib.suppress(Failure):
             wait_for(taken, 5, '101', 0.05)
         tap.equal(held[-1].status, 101, 'ws: there is room when one has gone')
-        for ws in held:
+        for ws in held + refused:
             ws.close()
 
 
