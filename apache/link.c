@@ -21,14 +21,14 @@
 
 #define SEND_BUFFER (1 << 20) /* bytes that may wait for the program */
 #define SEGMENT     1024      /* numbers in one piece of the table */
-#define HELLO_MS    1000      /* for the program's greeting */
-#define REST_MS     1000      /* after one that did not come */
+#define REST_MS     1000      /* after a greeting that did not come */
 
 /* A program, by the path of its hand-over socket. */
 struct endpoint {
 	struct endpoint *next; /* in endpoints */
 	struct link *link;     /* for new clients, or NULL */
 	int64_t again_ms;      /* monotonic, not to be tried before */
+	bool connecting;       /* somebody makes the link now */
 	char path[];           /* of the socket */
 };
 
@@ -46,6 +46,7 @@ struct link {
 
 /* Guards endpoints and what is in a link; nobody waits while holding it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t connected = PTHREAD_COND_INITIALIZER;
 static struct endpoint *endpoints;
 
 static struct endpoint *
@@ -78,7 +79,7 @@ mono_ms(void)
  * is stuck, must not be given a client.
  */
 static int
-greet(int fd)
+greet(int fd, int wait_ms)
 {
 	struct handover_head head = { .type = HANDOVER_HELLO };
 	struct iovec iov[2] = { { &head, sizeof(head) },
@@ -89,7 +90,7 @@ greet(int fd)
 
 	if (sendmsg(fd, &msg, MSG_NOSIGNAL) == -1)
 		return -1;
-	if (poll(&pfd, 1, HELLO_MS) != 1) {
+	if (poll(&pfd, 1, wait_ms) != 1) {
 		errno = EAGAIN;
 		return -1;
 	}
@@ -102,7 +103,7 @@ greet(int fd)
 
 /* Returns a connected socket on which the greetings were said, or -1. */
 static int
-connect_to(const char *path)
+connect_to(const char *path, int wait_ms)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	int fd, size = SEND_BUFFER, saved;
@@ -116,7 +117,8 @@ connect_to(const char *path)
 	if (fd == -1)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	if (connect(fd, (void *)&sun, sizeof(sun)) == 0 && greet(fd) == 0)
+	if (connect(fd, (void *)&sun, sizeof(sun)) == 0 &&
+	    greet(fd, wait_ms) == 0)
 		return fd;
 	saved = errno;
 	close(fd);
@@ -125,35 +127,53 @@ connect_to(const char *path)
 }
 
 /*
- * Under the lock: who comes meanwhile would have to wait as well.  A program
- * that is stuck costs one second in two that way.
+ * Makes the link of an endpoint, without the lock: a program that does not
+ * greet must delay nobody but its own clients.
  */
 static void
-make_link(struct endpoint *e)
+make_link(struct endpoint *e, int wait_ms)
 {
-	int fd;
+	struct link *link = NULL;
+	int fd, error;
 
-	if (mono_ms() < e->again_ms) {
-		errno = EAGAIN;
-		return;
+	e->connecting = true;
+	pthread_mutex_unlock(&lock);
+	fd = connect_to(e->path, wait_ms);
+	error = errno;
+	if (fd != -1) {
+		link = ap_calloc(1, sizeof(*link));
+		link->endpoint = e;
+		link->fd = fd;
+		link->refs = 1; /* the endpoint's */
 	}
-	fd = connect_to(e->path);
-	if (fd == -1) {
-		int saved = errno;
+	pthread_mutex_lock(&lock);
+	e->connecting = false;
+	e->link = link;
+	/* A program that is stuck costs its clients this only now and then. */
+	if (link == NULL && error != ENOENT && error != ECONNREFUSED)
+		e->again_ms = mono_ms() + REST_MS;
+	pthread_cond_broadcast(&connected);
+	errno = error;
+}
 
-		if (saved != ENOENT && saved != ECONNREFUSED)
-			e->again_ms = mono_ms() + REST_MS;
-		errno = saved;
-		return;
-	}
-	e->link = ap_calloc(1, sizeof(*e->link));
-	e->link->endpoint = e;
-	e->link->fd = fd;
-	e->link->refs = 1; /* the endpoint's */
+/* Waits while another thread makes the link. */
+static void
+wait_for_link(const struct endpoint *e, int wait_ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
+	until.tv_sec += wait_ms / 1000 + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	while (e->connecting &&
+	       pthread_cond_timedwait(&connected, &lock, &until) == 0)
+		continue;
+	errno = EAGAIN;
 }
 
 struct link *
-link_get(const char *path)
+link_get(const char *path, int wait_ms)
 {
 	struct endpoint *e;
 	struct link *link;
@@ -161,8 +181,11 @@ link_get(const char *path)
 
 	pthread_mutex_lock(&lock);
 	e = find_endpoint(path);
-	if (e->link == NULL)
-		make_link(e);
+	errno = EAGAIN;
+	if (e->link == NULL && e->connecting)
+		wait_for_link(e, wait_ms);
+	else if (e->link == NULL && mono_ms() >= e->again_ms)
+		make_link(e, wait_ms);
 	error = errno;
 	link = e->link;
 	if (link != NULL)

@@ -333,7 +333,7 @@ give(request_rec *r, const struct settings *s, struct iovec *iov, bool tls)
 {
 	apr_interval_time_t wait = s->wait == UNSET ? WAIT_DEFAULT : s->wait;
 	int wait_ms = (int)apr_time_as_msec(wait);
-	struct link *link = link_get(s->socket);
+	struct link *link = link_get(s->socket, wait_ms);
 	bool done;
 
 	if (link == NULL)

@@ -27,10 +27,11 @@ extern module AP_MODULE_DECLARE_DATA tidings_module
 
 /*
  * The link to the program whose hand-over socket lies at `path`; it is made
- * where there is none.  Returns it with a reference, or NULL with errno: the
- * program is away (ENOENT, ECONNREFUSED) or busy (EAGAIN).
+ * where there is none, for which the program has `wait_ms`.  Returns it with a
+ * reference, or NULL with errno: the program is away (ENOENT, ECONNREFUSED) or
+ * busy (EAGAIN).
  */
-struct link *link_get(const char *path);
+struct link *link_get(const char *path, int wait_ms);
 
 /* Another reference, and giving one back. */
 struct link *link_ref(struct link *link);

@@ -146,6 +146,14 @@ parked_write_out(ap_filter_t *f, apr_bucket_brigade *bb)
 	return p->failed ? APR_ECONNABORTED : APR_SUCCESS;
 }
 
+/* Whether input has a place to go to. */
+static bool
+may_read(const struct parked *p)
+{
+	return p->state == PARK_OPEN && p->numbered && !p->failed &&
+	       p->held == NULL && p->input + INPUT_MAX <= HANDOVER_INPUT;
+}
+
 /* Tells epoll what this client waits for. */
 void
 parked_want(struct parked *p)
@@ -156,8 +164,7 @@ parked_want(struct parked *p)
 		return;
 	if (p->rest_len > 0)
 		ev.events |= EPOLLOUT;
-	if (p->state == PARK_LINGER ||
-	    (p->input < HANDOVER_INPUT && p->held == NULL))
+	if (p->state == PARK_LINGER || may_read(p))
 		ev.events |= EPOLLIN;
 	if (ev.events != p->events)
 		epoll_ctl(pump.epoll, EPOLL_CTL_MOD, p->fd, &ev);
@@ -369,8 +376,7 @@ parked_read_on(struct parked *p)
 {
 	char buf[INPUT_MAX];
 
-	while (p->state == PARK_OPEN && p->numbered && !p->failed &&
-	       p->held == NULL && p->input + INPUT_MAX <= HANDOVER_INPUT) {
+	while (may_read(p)) {
 		apr_size_t len = sizeof(buf);
 		apr_status_t rv = ap_get_brigade(p->c->input_filters, p->bb,
 		    AP_MODE_READBYTES, APR_NONBLOCK_READ, sizeof(buf));

@@ -106,7 +106,8 @@ tell_some(struct watched *w)
 		p = TAILQ_FIRST(&w->owing);
 		p->told_gone = p->failed;
 		watched_owe_nothing(p);
-		parked_want(p);
+		/* More may lie in mod_ssl, where epoll does not see it. */
+		parked_read_on(p);
 	}
 	return true;
 }
