@@ -85,7 +85,7 @@ forget_turn(struct sink *sink)
 static bool
 has_input(const struct sink *sink)
 {
-	return sink->parked.wants_input && sink->parked.input.len > 0;
+	return sink->parked.wants_input && sink->parked.input != NULL;
 }
 
 /* As in a sink's on_io: behind each callback the sink may be no more. */
@@ -206,6 +206,39 @@ park_flush(struct sink *sink, int64_t now_ms)
 
 /* -- from the clients */
 
+static void
+drop_input(struct parked *parked)
+{
+	if (parked->input == NULL)
+		return;
+	str_free(parked->input);
+	free(parked->input);
+	parked->input = NULL;
+}
+
+/* From what was kept of a client's input, of which there is some. */
+static size_t
+read_kept(struct parked *parked, void *buf, size_t size)
+{
+	struct str *input = parked->input;
+	size_t n = input->len < size ? input->len : size;
+
+	memcpy(buf, input->p, n);
+	input->len -= n;
+	memmove(input->p, input->p + n, input->len);
+	if (input->len == 0)
+		drop_input(parked);
+	return n;
+}
+
+static void
+keep_input(struct parked *parked, const char *bytes, size_t len)
+{
+	if (parked->input == NULL)
+		parked->input = xcalloc(1, sizeof(*parked->input));
+	str_add(parked->input, bytes, len);
+}
+
 ssize_t
 park_read(struct sink *sink, void *buf, size_t size)
 {
@@ -219,14 +252,8 @@ park_read(struct sink *sink, void *buf, size_t size)
 		memcpy(buf, incoming.bytes, n);
 		incoming.bytes += n;
 		incoming.len -= n;
-	} else if (parked->input.len > 0) {
-		n = parked->input.len < size ? parked->input.len : size;
-		memcpy(buf, parked->input.p, n);
-		parked->input.len -= n;
-		memmove(parked->input.p, parked->input.p + n,
-		    parked->input.len);
-		if (parked->input.len == 0)
-			str_free(&parked->input);
+	} else if (parked->input != NULL) {
+		n = read_kept(parked, buf, size);
 	} else {
 		errno = EAGAIN;
 		return -1;
@@ -262,12 +289,15 @@ static const char *
 take_input(struct park *park, const struct packet *packet)
 {
 	struct sink *sink = find_sink(park, packet_number(packet, 0));
+	size_t kept = 0;
 
 	if (sink == NULL)
 		return NULL;
-	if (sink->parked.input.len + packet->len > HANDOVER_INPUT)
+	if (sink->parked.input != NULL)
+		kept = sink->parked.input->len;
+	if (kept + packet->len > HANDOVER_INPUT)
 		return "more input than there is room for";
-	if (sink->parked.wants_input && sink->parked.input.len == 0) {
+	if (sink->parked.wants_input && kept == 0) {
 		incoming.sink = sink;
 		incoming.bytes = packet->bytes;
 		incoming.len = packet->len;
@@ -277,9 +307,9 @@ take_input(struct park *park, const struct packet *packet)
 		incoming.sink = NULL;
 		if (incoming.len == 0)
 			return NULL;
-		str_add(&sink->parked.input, incoming.bytes, incoming.len);
+		keep_input(&sink->parked, incoming.bytes, incoming.len);
 	} else {
-		str_add(&sink->parked.input, packet->bytes, packet->len);
+		keep_input(&sink->parked, packet->bytes, packet->len);
 	}
 	if (has_input(sink))
 		go_on_later(sink);
@@ -387,7 +417,7 @@ park_remove(struct sink *sink)
 
 	if (incoming.sink == sink)
 		incoming.sink = NULL;
-	str_free(&sink->parked.input);
+	drop_input(&sink->parked);
 	if (park == NULL)
 		return;
 	forget_turn(sink);

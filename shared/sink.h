@@ -11,11 +11,10 @@
 
 #include <ev.h>
 
-#include "shared/str.h"
-
 struct chunk;
 struct park;
 struct sink;
+struct str;
 
 /* How the bytes of an answer leave. */
 enum sink_kind {
@@ -39,7 +38,7 @@ struct parked {
 	struct park *park;       /* whose it is, NULL = that is gone */
 	TAILQ_ENTRY(sink) later; /* in park->later */
 	uint64_t serial;         /* of the last packet it was put into */
-	struct str input;        /* came, and was not read */
+	struct str *input;       /* came, and was not read; NULL = none */
 	uint32_t number;         /* its own at the child */
 	uint32_t on_way;         /* bytes sent, of which TAKEN is to come */
 	uint32_t used;           /* bytes read, of which READ is to come */

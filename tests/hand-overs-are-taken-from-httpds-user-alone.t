@@ -19,13 +19,13 @@ PROGRAMS = ('iframe', 'longpoll', 'sse', 'wsd')
 def taken(site, user, program='sse'):
     """Whether that user's link is taken."""
     with Link(site, program, user=user, hello=False) as link:
-        with contextlib.suppress(OSError):
-            link.send(packet(HELLO, data=GREETING))
-            client = link.hand_over('/push/sse?channel=a')
-            with contextlib.suppress(Failure):
-                client.wait('retry:' if program == 'sse' else 'HTTP/1.1', 5)
-                return True
-        return False
+        try:
+            link.greet()
+        except (OSError, Failure):
+            return False
+        link.hand_over('/push/sse?channel=a').wait(
+            'retry:' if program == 'sse' else 'HTTP/1.1', 5)
+        return True
 
 
 def set_user(site, name):

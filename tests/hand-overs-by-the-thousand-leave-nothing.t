@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 from tidings_test import *
-from tidings_clients import descriptors, rss_kb
+from tidings_clients import rss_kb, sockets
 from fake_httpd import *
 
 BURST = 250
@@ -57,8 +57,8 @@ def main(tap):
         wait_for(lambda: site.subscribers('a') == 0, 20, 'nobody')
         for name in names:
             pid = site.pid(name)
-            wait_for(lambda: descriptors(pid) < 40, 20, 'few descriptors')
-            before, memory = descriptors(pid), rss_kb(pid)
+            wait_for(lambda: sockets(pid) < 40, 20, 'few sockets')
+            before, memory = sockets(pid), rss_kb(pid)
             for _ in range(ROUNDS):
                 handed_over(site, name)
                 parked(site, name)
@@ -67,8 +67,8 @@ def main(tap):
                 wait_for(lambda: site.subscribers('a') == 0, 20, 'nobody')
             tap.equal(site.subscribers('a'), 0, name + ': no subscriber is left')
             with contextlib.suppress(Failure):
-                wait_for(lambda: descriptors(pid) <= before, 20, 'descriptors')
-            tap.ok(descriptors(pid) <= before, name + ': no descriptor', before, descriptors(pid))
+                wait_for(lambda: sockets(pid) <= before, 20, 'descriptors')
+            tap.ok(sockets(pid) <= before, name + ': no socket', before, sockets(pid))
             grown = rss_kb(pid) - memory
             if not CHECKED:
                 tap.ok(grown < 1500, name + ': no memory', '%d KB' % grown)

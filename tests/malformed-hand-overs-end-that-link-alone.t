@@ -12,7 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 from tidings_test import *
-from tidings_clients import descriptors
+from tidings_clients import sockets
 from fake_httpd import *
 
 TARGET = {'sse': '/push/sse?channel=a', 'iframe': '/push/iframe?channel=a',
@@ -121,7 +121,7 @@ def main(tap):
                 stays = other.hand_over(TARGET[name] + '-stays', **how(name))
                 other.park(3, TARGET[name] + '-stays', **how(name))
                 site.wait_subscribers('a-stays', 2)
-                before = descriptors(site.pid(name))
+                before = sockets(site.pid(name))
                 bad = [what for what, packets, nfds in table(name)
                        if not try_one(tap, site, name, what, packets, nfds)]
                 tap.equal(bad, [], name + ': each ends its link, and its sockets')
@@ -147,9 +147,9 @@ def main(tap):
                 outlives.wait('outlives')
                 outlives.close()
                 with contextlib.suppress(Failure):
-                    wait_for(lambda: descriptors(site.pid(name)) < before, 10, 'descriptors')
-                tap.ok(descriptors(site.pid(name)) < before, name + ': no descriptor is kept',
-                       before, descriptors(site.pid(name)))
+                    wait_for(lambda: sockets(site.pid(name)) < before, 10, 'descriptors')
+                tap.ok(sockets(site.pid(name)) < before, name + ': no descriptor is kept',
+                       before, sockets(site.pid(name)))
                 tap.equal(site.subscribers('a'), 0, name + ': nor a client')
                 site.publish_sql('a-stays', 'stays')
                 stays.wait('stays')

@@ -150,8 +150,8 @@ class Link:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with as_user(user):
             self.sock.connect(path or socket_of(site, program))
-        self.ended = False
-        self.packets = 0     # that came
+        self.ended = self.greeted = False
+        self.packets = 0     # that came, but for the greeting
         self.shared = []     # how many clients each DATA packet was for
         self.data = {}       # by number: bytes
         self.over = []       # numbers, as END came
@@ -159,9 +159,14 @@ class Link:
         self.takes = False   # tells TAKEN by itself, as the module does
         self.untold = {}     # by number: bytes of which TAKEN is to be told
         if hello:
-            self.send(packet(HELLO, data=GREETING))
+            self.greet()
 
     # -- to the program
+
+    def greet(self):
+        """Both say the same; before that nobody is given away."""
+        self.send(packet(HELLO, data=GREETING))
+        self.wait(lambda: self.greeted, 15, 'the greeting')
 
     def send(self, data, fds=()):
         if fds:
@@ -205,6 +210,11 @@ class Link:
             return False
         if len(got) > PACKET_MAX:
             raise Failure('a packet of more than %d bytes' % PACKET_MAX)
+        if not self.greeted:
+            if got != packet(HELLO, data=GREETING):
+                raise Failure('%r comes before the greeting' % got[:100])
+            self.greeted = True
+            return True
         self.packets += 1
         type, count = struct.unpack_from('=II', got)
         if type in (DATA, END):
