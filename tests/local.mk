@@ -208,9 +208,11 @@ dist_check_SCRIPTS += \
 	%D%/mod-tidings-clients-outlive-httpd.t \
 	%D%/mod-tidings-declines-what-it-cant-give-away.t \
 	%D%/mod-tidings-goes-around-programs-that-are-away-or-stuck.t \
+	%D%/mod-tidings-hand-overs-by-the-thousand-leave-nothing.t \
 	%D%/mod-tidings-holds-no-worker-of-event.t \
 	%D%/mod-tidings-holds-no-worker-of-prefork.t \
 	%D%/mod-tidings-holds-no-worker-of-worker.t \
+	%D%/mod-tidings-refuses-wrong-directives.t \
 	%D%/mod-tidings-tells-all-that-httpd-knows.t \
 	%D%/out-of-descriptors-recovers.t \
 	%D%/page-chat-in-readme.t \

@@ -31,10 +31,6 @@ def streams(tap, site):
                     site.publish_sql(program, 'of %s %d' % (version, n))
                     c.wait('of %s %d' % (version, n))
                 tap.equal(site.way(c), HANDED, what + ': live')
-                c.sock.shutdown(socket.SHUT_WR)
-                site.publish_sql(program, 'heard by who says no more')
-                with contextlib.suppress(Failure):
-                    c.wait('heard by who says no more', 1)
     # The head of a keep-alive connection is the same.
     with Talk(site) as c:
         for keep in ({}, {'Connection': 'keep-alive'}):
