@@ -551,7 +551,8 @@ writer_submit(struct writer *w, struct job *job)
 	job->cost = job_bytes(job) + (job->n + 1) * MESSAGE_BYTES;
 	pthread_mutex_lock(&w->lock);
 	/* One that is large by itself is taken where nothing else waits. */
-	taken = row->n < WAITING_MAX &&
+	taken = w->waiting[ROW_SINGLE].n + w->waiting[ROW_SEVERAL].n <
+		    WAITING_MAX &&
 		(w->bytes == 0 || w->bytes + job->cost <= WAITING_BYTES);
 	if (taken) {
 		w->bytes += job->cost;
