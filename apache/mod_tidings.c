@@ -14,6 +14,8 @@
  * Refused: to wait for the program's answer and log its status.  It would hold
  * the thread, and nothing could be declined any more after the wait.
  */
+#include <sys/un.h>
+
 #include <errno.h>
 #include <string.h>
 
@@ -81,6 +83,8 @@ set_handover(cmd_parms *cmd, void *config, const char *arg)
 		return "TidingsHandover must be \"off\" or unix: and the "
 		       "absolute path of a program's socket";
 	s->socket = apr_pstrcat(cmd->pool, arg + 5, HANDOVER_SUFFIX, NULL);
+	if (strlen(s->socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return "TidingsHandover: the path is too long for a socket";
 	return NULL;
 }
 
@@ -96,7 +100,8 @@ static const char *
 set_time(const char *name, cmd_parms *cmd, const char *arg,
     apr_interval_time_t *time)
 {
-	if (ap_timeout_parameter_parse(arg, time, "s") != APR_SUCCESS ||
+	if (!apr_isdigit(arg[0]) ||
+	    ap_timeout_parameter_parse(arg, time, "s") != APR_SUCCESS ||
 	    *time < 0 || *time > apr_time_from_sec(86400))
 		return apr_psprintf(cmd->pool,
 		    "%s must be a time such as 5 or 500ms", name);

@@ -152,8 +152,10 @@ link_packet(struct watched *w, const uint32_t *packet, size_t len)
 			parked_used(p, items[i * step + 1]);
 	}
 	chunk_drop(chunk);
-	return type == HANDOVER_DATA || type == HANDOVER_END ||
-	       type == HANDOVER_READ;
+	if (type == HANDOVER_STOP)
+		link_retire(w->link);
+	return type == HANDOVER_STOP || type == HANDOVER_DATA ||
+	       type == HANDOVER_END || type == HANDOVER_READ;
 }
 
 /* The program is gone: its clients come back, to the next one. */

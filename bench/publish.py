@@ -185,8 +185,7 @@ def rows(make):
     for n in SINGLE:
         made += [
             make(f"publish/null-{n}", "single",
-                 f"null, new connections, {n}",
-                 single(n, "/null")),
+                 f"null, new connections, {n}", single(n, "/null")),
             make(f"publish/one-{n}", "single",
                  f"publish, as configured, {n}",
                  single(n, "/push/publish", "process")),

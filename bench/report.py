@@ -170,6 +170,59 @@ def print_ask(results, rows, kind, title, connections):
                     lines)
 
 
+def print_single(results, rows):
+    lines = []
+    for row in rows:
+        if row.kind != "single" or not results.tried(row.name, 0):
+            continue
+        if results.median(row.name, 0, rate) is None:
+            reason = results.reasons.get((row.name, 0), "left out")
+            lines.append([row.about + ": not measured, " + reason] + [""] * 5)
+            continue
+        lines.append([row.about] + [
+            show(results.median(row.name, 0, figure), digits)
+            for figure, digits in ((rate, 0), (latency("p50"), 1),
+                                   (latency("p99"), 1), (cpu("program"), 1),
+                                   (cpu("httpd"), 1))])
+    if lines:
+        print("single messages published: program and number of connections; "
+              "answers in ms, CPU in us each\n")
+        print_table(["program", "per second", "p50", "p99", "program's CPU",
+                     "httpd's"], lines)
+
+
+def rows_per_second(r):
+    return r["rows_per_second"]
+
+
+def watch_p99(r):
+    return r["watch"]["latency_ms"]["p99"]
+
+
+def print_batch(results, rows):
+    lines = []
+    for row in rows:
+        if row.kind != "batch" or not results.tried(row.name, 0):
+            continue
+        if results.median(row.name, 0, rate) is None:
+            reason = results.reasons.get((row.name, 0), "left out")
+            lines.append([row.about + ": not measured, " + reason] + [""] * 7)
+            continue
+        lines.append([row.about] + [
+            show(results.median(row.name, 0, figure), digits)
+            for figure, digits in (
+                (rows_per_second, 0), (latency("p99"), 0),
+                (lambda r: r["most_rows"], 0), (cpu("program"), 0),
+                (cpu("sse"), 0), (watch_p99, 0))] + [
+            str(results.worst(row.name, 0, lambda r: faults(r["watch"])))])
+    if lines:
+        print("batches published while SSE clients of another channel are "
+              "held: rows committed, answers in ms, most rows in the table, "
+              "CPU in us per batch, messages to the clients in ms\n")
+        print_table(["", "rows/s", "p99", "most rows", "publish's CPU",
+                     "sse's", "clients' p99", "faults"], lines)
+
+
 class Demand:
     """A figure that is asked for, and the bound it must keep."""
 
@@ -302,6 +355,29 @@ def ask_demands(results):
     ]
 
 
+def publish_demands(results):
+    demands = [Demand("messages committed per second, in batches", 50000,
+                      False,
+                      results.series("publish/batch", 0, rows_per_second))]
+    demands.append(Demand("the same with durability = power", 0, None,
+                          results.series("publish/batch-power", 0,
+                                         rows_per_second)))
+    demands.append(Demand("faults of SSE clients meanwhile", 0, True,
+                          results.series("publish/batch", 0, lambda r:
+                                         faults(r["watch"]))))
+    for n in (32, 100):
+        for name, bound, text in (
+                ("one", False, "publish / null"),
+                ("one-fresh", None, "the same, both on new connections"),
+                ("one-power", None, "the same, durability = power")):
+            demands.append(Demand(
+                f"single publishes per second, {n} connections, {text}"
+                if name == "one" else text, 0.6, bound,
+                quotient(results, f"publish/{name}-{n}", rate,
+                         f"publish/null-{n}", rate, 0)))
+    return demands
+
+
 def print_report(results, options, rows, parts):
     """All tables; parts are modules with tables and demands of their own."""
     for clients in options.clients:
@@ -315,6 +391,8 @@ def print_report(results, options, rows, parts):
               options.connections)
     for part in parts:
         part.print_tables(results, options, rows)
+    print_single(results, rows)
+    print_batch(results, rows)
     demands = []
     for clients in options.clients:
         demands += sse_demands(results, clients)
@@ -322,6 +400,7 @@ def print_report(results, options, rows, parts):
     demands += ask_demands(results)
     for part in parts:
         demands += part.demands(results, options)
+    demands += publish_demands(results)
     print(f"what is demanded, median and range of {options.rounds} rounds\n")
     print_table(["ratio or figure", "median", "range", "target", ""],
                 [d.line() for d in demands if d.asked])

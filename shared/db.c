@@ -502,6 +502,12 @@ db_set_max_data(struct db *db, int64_t bytes)
 	return db_run(db, DB_MAX_DATA_SET);
 }
 
+enum db_status
+db_set_power(struct db *db, bool power)
+{
+	return db_exec(db, power ? sql_power : sql_process);
+}
+
 static enum db_status
 begin(struct db *db, enum db_statement which, const char *site)
 {

@@ -147,6 +147,12 @@ enum db_status db_renew_epoch(struct db *db, const char *old);
 /* Sets the largest `data`, in bytes, that the schema takes. */
 enum db_status db_set_max_data(struct db *db, int64_t bytes);
 
+/*
+ * Whether the commits that follow survive a loss of power.  Outside a
+ * transaction.
+ */
+enum db_status db_set_power(struct db *db, bool power);
+
 /* PRAGMA data_version: another number whenever another connection committed. */
 enum db_status db_data_version(struct db *db, int64_t *version);
 

@@ -52,6 +52,8 @@ enum handover_type {
 	HANDOVER_DATA, /* numbers; bytes: for each of these clients */
 	HANDOVER_END,  /* numbers: end these behind what was sent */
 	HANDOVER_READ, /* pairs: bytes of input that were used */
+	HANDOVER_STOP, /* the program is about to end: give it no more clients
+			*/
 	HANDOVER__MAX
 };
 

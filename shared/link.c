@@ -410,6 +410,15 @@ link_stop_all(void)
 
 	for (link = LIST_FIRST(&links); link != NULL; link = next) {
 		next = LIST_NEXT(link, links);
+		/*
+		 * What parked clients say is heard to their end.  Their child
+		 * reads: it is told.
+		 */
+		if (link->park.nsinks > 0) {
+			outbox_put(&link->park.outbox, HANDOVER_STOP, NULL, 0,
+			    0, link->park.outbox.serial);
+			continue;
+		}
 		/* No packet can come in behind those that are there. */
 		shutdown(link->fd, SHUT_RD);
 		link->stopped = true;

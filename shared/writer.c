@@ -233,6 +233,42 @@ end_round(struct writer *w, enum db_status status)
 	close_if_broken(w, status);
 }
 
+/* One step and more, until `rows` messages are removed. */
+static enum db_status
+prune_steps(struct writer *w, int64_t rows, bool *done)
+{
+	int64_t upto = w->prune.removed + rows, before;
+	enum db_status status;
+
+	do {
+		before = w->prune.removed;
+		status = prune_step(&w->db, w->config, &w->prune, done);
+	} while (status == DB_OK && !*done && w->prune.removed > before &&
+		 w->prune.removed < upto);
+	return status;
+}
+
+/*
+ * What is removed may come back after a loss of power, with its watermark as it
+ * was, so nothing waits for the disk; the next publish does.
+ */
+static enum db_status
+prune_unsynced(struct writer *w, int64_t rows, bool *done)
+{
+	enum db_status status, back;
+
+	if (!w->config->power)
+		return prune_steps(w, rows, done);
+	status = db_set_power(&w->db, false);
+	if (status == DB_OK)
+		status = prune_steps(w, rows, done);
+	back = db_set_power(&w->db, true);
+	if (back == DB_OK)
+		return status;
+	/* Opened anew it is as it must be. */
+	return db_give_up(&w->db, back);
+}
+
 /*
  * Some steps of a round: as many as it takes to remove `rows` messages, and one
  * at least.  Returns whether there is more to do at once.
@@ -242,7 +278,6 @@ prune_some(struct writer *w, int64_t rows)
 {
 	enum db_status status;
 	bool done = false;
-	int64_t upto, before;
 
 	if (w->lease == -1) {
 		w->lease = prune_lease(w->config->database,
@@ -252,17 +287,11 @@ prune_some(struct writer *w, int64_t rows)
 		if (w->lease == -1)
 			return false;
 	}
-	status = ensure_open(w);
 	/* As many may come until the next round as did since the last one. */
 	w->prune.coming = w->stored;
-	upto = w->prune.removed + rows;
-	do {
-		before = w->prune.removed;
-		if (status == DB_OK)
-			status =
-			    prune_step(&w->db, w->config, &w->prune, &done);
-	} while (status == DB_OK && !done && w->prune.removed > before &&
-		 w->prune.removed < upto);
+	status = ensure_open(w);
+	if (status == DB_OK)
+		status = prune_unsynced(w, rows, &done);
 	if (status == DB_OK && !done) {
 		if (stores_much(w) || !prune_is_wanted(w->lease))
 			return true;
@@ -522,7 +551,8 @@ writer_submit(struct writer *w, struct job *job)
 	job->cost = job_bytes(job) + (job->n + 1) * MESSAGE_BYTES;
 	pthread_mutex_lock(&w->lock);
 	/* One that is large by itself is taken where nothing else waits. */
-	taken = row->n < WAITING_MAX &&
+	taken = w->waiting[ROW_SINGLE].n + w->waiting[ROW_SEVERAL].n <
+		    WAITING_MAX &&
 		(w->bytes == 0 || w->bytes + job->cost <= WAITING_BYTES);
 	if (taken) {
 		w->bytes += job->cost;
