@@ -22,6 +22,7 @@
 #include "httpd.h"
 
 #include "ap_mmn.h"
+#include "apr_lib.h"
 #include "apr_portable.h"
 #include "apr_strings.h"
 #include "http_connection.h"

@@ -164,6 +164,9 @@ tick(void)
 			    "%d ms",
 			    (int)(pump.now_ms - p->progress_ms));
 			parked_fail(p);
+		} else if (p->taken > 0 && p->rest_len > 0) {
+			/* Slow, but it takes: the program is to know. */
+			watched_owe(p);
 		}
 	}
 	if (pump_is_leaving())

@@ -26,7 +26,7 @@
 #include "shared/str.h"
 
 #define QUEUE_HIGH  (64 * 1024) /* bytes queued, above: not fed, not live */
-#define STUCK_MS    1000        /* no byte taken: lag counts as stuck */
+#define STUCK_MS    2500        /* no byte taken: lag counts as stuck */
 #define ANSWER_HIGH (1 << 20)   /* bytes in one answer of a long poll */
 
 static const char *const state_names[CLIENT__MAX] = {
