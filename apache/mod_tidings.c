@@ -266,6 +266,8 @@ write_variables(request_rec *r, struct iovec *iov)
 	headers = response_headers(r);
 	if (headers[0] != '\0')
 		apr_table_setn(r->subprocess_env, HANDOVER_HEADERS, headers);
+	/* Rules may make such a name; the program would refuse all of it. */
+	apr_table_unset(r->subprocess_env, "");
 	env = apr_table_elts(r->subprocess_env);
 	e = (const apr_table_entry_t *)(const void *)env->elts;
 	for (int i = 0; i < env->nelts; i++)

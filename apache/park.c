@@ -127,8 +127,11 @@ park(request_rec *r, struct link *link, const struct iovec *iov, int n,
 	if (link_send(link, all, n + 1, -1, wait_ms) == -1) {
 		int saved = errno;
 
-		link_number_end(link, p->number);
-		free(p);
+		/* The pump may have met it already: it alone ends numbers. */
+		p->c = NULL;
+		p->r = NULL;
+		p->ready = p->lost = p->unsent = true;
+		pump_post(p);
 		errno = saved;
 		return false;
 	}

@@ -51,6 +51,7 @@ struct parked {
 	enum park_state state;   /* see above */
 	bool numbered;           /* the program has not said END */
 	bool ready;              /* suspended: in the inbox, under the lock */
+	bool unsent;             /* the program never heard of it */
 	bool lost;               /* httpd took the connection away */
 	bool failed;             /* the socket is of no more use */
 	bool told_gone;          /* GONE is said */

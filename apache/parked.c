@@ -259,6 +259,20 @@ parked_fail(struct parked *p)
 	}
 }
 
+/* Three digits, or 0. */
+static int
+status_of(const char *text)
+{
+	int status = 0;
+
+	for (int i = 0; i < 3; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return 0;
+		status = status * 10 + text[i] - '0';
+	}
+	return status >= 100 && status < 600 ? status : 0;
+}
+
 /* What the log is to show: the status, and the bytes behind the head. */
 static void
 count_answer(struct parked *p, const char *bytes, size_t len)
@@ -267,8 +281,9 @@ count_answer(struct parked *p, const char *bytes, size_t len)
 
 	if (!p->begun) {
 		p->begun = true;
-		if (len > 12 && strncmp(bytes, "HTTP/1.", 7) == 0)
-			p->r->status = atoi(bytes + 9);
+		if (len > 12 && strncmp(bytes, "HTTP/1.", 7) == 0 &&
+		    status_of(bytes + 9) != 0)
+			p->r->status = status_of(bytes + 9);
 		end = memmem(bytes, len, "\r\n\r\n", 4);
 		len = end == NULL ? 0 : len - (size_t)(end + 4 - bytes);
 	}

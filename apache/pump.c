@@ -57,7 +57,9 @@ take_over(struct parked *p)
 		p->state = PARK_DONE;
 		p->failed = true;
 		parked_drop_output(p);
-		if (p->numbered)
+		if (p->numbered && p->unsent)
+			parked_end(p);
+		else if (p->numbered)
 			watched_owe(p);
 		else
 			STAILQ_INSERT_TAIL(&pump.dead, p, inbox_entry);

@@ -186,6 +186,9 @@ begin(struct conn *conn)
 	if (conn->client.hub != NULL) {
 		set_state(conn, CONN_HELD);
 		drop_req(conn);
+		/* It was on its way when we stopped: it ends in order. */
+		if (server->stopping)
+			conn->client.ends_ms = clock_mono_ms();
 		client_start(&conn->client);
 	} else if (conn->sink.ended) {
 		conn_answered(conn);

@@ -146,6 +146,18 @@ read_req(const struct packet *packet)
 	return NULL;
 }
 
+/*
+ * They are what visitors and rules of httpd make of them, so they cost that
+ * client its answer, and not all others of the link theirs.
+ */
+static void
+complain_of_variables(void)
+{
+	if (may_complain())
+		log_warnx("a client that httpd hands over has malformed "
+			  "variables; it is closed");
+}
+
 /* Gives a client to its owner.  Returns what is wrong with it, or NULL. */
 static const char *
 take_client(struct link *link, const struct packet *packet, struct mail *mail)
@@ -156,8 +168,10 @@ take_client(struct link *link, const struct packet *packet, struct mail *mail)
 	if (!prepare_client(from.fd))
 		return "a descriptor that is no connection of a client";
 	req = read_req(packet);
-	if (req == NULL)
-		return "malformed variables";
+	if (req == NULL) {
+		complain_of_variables();
+		return NULL;
+	}
 	mail->nfds = 0; /* the owner closes it */
 	link->server->program->handed(link->server, &from, req);
 	return NULL;
@@ -189,8 +203,12 @@ take_parked(struct link *link, const struct packet *packet)
 	if (!park_is_free(from.park, from.number))
 		return "a number that another client has";
 	req = read_req(packet);
-	if (req == NULL)
-		return "malformed variables";
+	if (req == NULL) {
+		complain_of_variables();
+		outbox_put(&link->park.outbox, HANDOVER_END, NULL, from.number,
+		    0, link->park.outbox.serial);
+		return NULL;
+	}
 	link->server->program->handed(link->server, &from, req);
 	if (link->park.leaving)
 		park_leave(from.park, from.number);
@@ -403,6 +421,17 @@ link_new(struct server *server, int fd)
 	LIST_INSERT_HEAD(&links, link, links);
 }
 
+static bool
+is_open(const struct link *wanted)
+{
+	const struct link *link;
+
+	LIST_FOREACH(link, &links, links)
+		if (link == wanted)
+			return true;
+	return false;
+}
+
 void
 link_stop_all(void)
 {
@@ -410,6 +439,9 @@ link_stop_all(void)
 
 	for (link = LIST_FIRST(&links); link != NULL; link = next) {
 		next = LIST_NEXT(link, links);
+		read_packets(link, INT_MAX);
+		if (!is_open(link))
+			continue;
 		/*
 		 * What parked clients say is heard to their end.  Their child
 		 * reads: it is told.

@@ -448,7 +448,7 @@ server_hold(struct server *server, struct conn *conn, struct req *req,
 	enum db_status status;
 
 	if ((int64_t)server->hub.nclients >= server->config.max_clients ||
-	    server->stopping) {
+	    (server->stopping && conn->sink.kind == SINK_FCGI)) {
 		board_add(server->board, BOARD_REFUSED, 1);
 		req_fail(req, 503, 1202,
 		    "this server holds as many clients as it may");

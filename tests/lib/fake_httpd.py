@@ -16,7 +16,7 @@ import time
 
 from tidings_test import Failure, deadline
 
-HELLO, CLIENT, PARK, INPUT_OF, TAKEN, GONE, LEAVE, DATA, END, READ = range(1, 11)
+HELLO, CLIENT, PARK, INPUT_OF, TAKEN, GONE, LEAVE, DATA, END, READ, STOP = range(1, 12)
 GREETING = b'tidings 1'
 PACKET_MAX, WINDOW, INPUT, REPORT = 65536, 65536, 32768, 16384
 
@@ -147,6 +147,7 @@ class Link:
     """One link.  What comes by it is taken apart as it is read."""
 
     def __init__(self, site, program, user='www-data', hello=True, path=None):
+        self.told_to_stop = False
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with as_user(user):
             self.sock.connect(path or socket_of(site, program))
@@ -217,7 +218,7 @@ class Link:
             return True
         self.packets += 1
         type, count = struct.unpack_from('=II', got)
-        if type in (DATA, END):
+        if type in (DATA, END, STOP):
             numbers = struct.unpack_from('=%dI' % count, got, 8)
             rest = got[8 + 4 * count:]
         elif type == READ:
@@ -243,6 +244,8 @@ class Link:
                 if number in self.over:
                     raise Failure('END of %d comes twice' % number)
                 self.over.append(number)
+        elif type == STOP:
+            self.told_to_stop = True
         return True
 
     def take(self, number, n):
