@@ -58,6 +58,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/rows.h \
 	%D%/schema.c \
 	%D%/schema.h \
+	%D%/sendq.c \
+	%D%/sendq.h \
 	%D%/server.c \
 	%D%/server.h \
 	%D%/sink.c \

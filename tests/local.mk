@@ -41,6 +41,7 @@ C_TESTS = \
 	%D%/packet.t \
 	%D%/prune.t \
 	%D%/publish.t \
+	%D%/sendq.t \
 	%D%/sink.t \
 	%D%/str.t \
 	%D%/subs.t \
@@ -84,6 +85,8 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 %C%_prune_t_LDADD = $(UNIT_LIBS)
 %C%_publish_t_SOURCES = %D%/publish_t.c
 %C%_publish_t_LDADD = $(UNIT_LIBS)
+%C%_sendq_t_SOURCES = %D%/sendq_t.c
+%C%_sendq_t_LDADD = $(UNIT_LIBS)
 %C%_sink_t_SOURCES = %D%/sink_t.c
 %C%_sink_t_LDADD = $(UNIT_LIBS)
 %C%_str_t_SOURCES = %D%/str_t.c
@@ -443,9 +446,9 @@ FUZZ_SECONDS = 60
 FUZZ_TARGETS =
 FUZZ_DEFS = $(DEFS) $(DEFAULT_INCLUDES) -I$(srcdir) -I$(builddir) \
 	$(SQLITE_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(NETTLE_CFLAGS) \
-	$(ZLIB_CFLAGS) $(CPPFLAGS)
+	$(URING_CFLAGS) $(ZLIB_CFLAGS) $(CPPFLAGS)
 FUZZ_LINK = $(SQLITE_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(EV_LIBS) \
-	$(NETTLE_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS) $(HTTP_PARSER_LIBS)
+	$(NETTLE_LIBS) $(URING_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS) $(HTTP_PARSER_LIBS)
 fuzz: all
 	CPPFLAGS='$(FUZZ_DEFS)' LIBS='$(FUZZ_LINK)' $(srcdir)/%D%/fuzz/run \
 	    $(srcdir) $(builddir) $(FUZZ_SECONDS) $(FUZZ_TARGETS)
