@@ -62,6 +62,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/sendq.h \
 	%D%/server.c \
 	%D%/server.h \
+	%D%/settle.c \
+	%D%/settle.h \
 	%D%/sink.c \
 	%D%/sink.h \
 	%D%/statement.c \

@@ -42,6 +42,7 @@ C_TESTS = \
 	%D%/prune.t \
 	%D%/publish.t \
 	%D%/sendq.t \
+	%D%/settle.t \
 	%D%/sink.t \
 	%D%/str.t \
 	%D%/subs.t \
@@ -87,6 +88,8 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 %C%_publish_t_LDADD = $(UNIT_LIBS)
 %C%_sendq_t_SOURCES = %D%/sendq_t.c
 %C%_sendq_t_LDADD = $(UNIT_LIBS)
+%C%_settle_t_SOURCES = %D%/settle_t.c
+%C%_settle_t_LDADD = $(UNIT_LIBS)
 %C%_sink_t_SOURCES = %D%/sink_t.c
 %C%_sink_t_LDADD = $(UNIT_LIBS)
 %C%_str_t_SOURCES = %D%/str_t.c
@@ -122,6 +125,7 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 # What the shell finds by "ls tests/*.t".
 dist_check_SCRIPTS += \
 	%D%/a-channel-tells-what-it-holds-and-can-be-emptied.t \
+	%D%/a-crowd-gets-the-same-with-and-without-io-uring.t \
 	%D%/a-cursor-moves-through-all-transports.t \
 	%D%/a-large-backlog-comes-without-waiting.t \
 	%D%/a-loss-is-told-by-a-reset-on-every-transport.t \
