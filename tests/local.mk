@@ -164,6 +164,7 @@ dist_check_SCRIPTS += \
 	%D%/hand-overs-without-descriptors-cost-one-client-each.t \
 	%D%/handed-over-clients-are-answered-in-http.t \
 	%D%/held-streams-end-by-themselves-after-a-random-life.t \
+	%D%/held-websockets-keep-little-of-their-request.t \
 	%D%/htmx-works-unchanged.t \
 	%D%/http2-does-not-hold-streams-back.t \
 	%D%/iframe-callback-names-are-checked.t \
