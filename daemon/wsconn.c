@@ -330,6 +330,7 @@ wsconn_opened(struct wsconn *conn)
 
 	wsconn_set_state(conn, WS_OPEN);
 	conn->may_publish = access_may_publish(conn->req, NULL) == ACCESS_YES;
+	access_keep(conn->req);
 	conn->in.max_message = (size_t)config->ws_max_message;
 	conn->in.deflate = conn->window_bits != 0;
 	wsconn_set_timer(conn);

@@ -70,6 +70,8 @@ static const struct setting settings[] = {
 	    NULL },
 	{ "tidings", "max_messages", KIND_SIZE, AT(max_messages), "1000", 1,
 	    100000, NULL, NULL },
+	{ "tidings", "io_uring", KIND_CHOICE, AT(io_uring), "yes", 0, 0, "yes",
+	    "no" },
 	{ "tidings", "log_level", KIND_CHOICE, AT(debug), "info", 0, 0, "debug",
 	    "info" },
 	{ "longpoll", "wait", KIND_TIME, AT(wait_ms), "25s", 0, DAY_MS, NULL,

@@ -40,6 +40,7 @@ struct config {
 	int64_t retry_ms;        /* told to EventSource, spread by half */
 	int64_t check_ms;        /* safety timer of the watcher */
 	int64_t max_messages;    /* in one answer of poll and longpoll */
+	bool io_uring;           /* many are written to by one call */
 	bool debug;              /* log_level = debug */
 
 	/* [longpoll] */

@@ -58,8 +58,12 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/rows.h \
 	%D%/schema.c \
 	%D%/schema.h \
+	%D%/sendq.c \
+	%D%/sendq.h \
 	%D%/server.c \
 	%D%/server.h \
+	%D%/settle.c \
+	%D%/settle.h \
 	%D%/sink.c \
 	%D%/sink.h \
 	%D%/statement.c \

@@ -100,6 +100,23 @@ req_free(struct req *req)
 	*req = (struct req){ 0 };
 }
 
+void
+req_keep(struct req *req, const char *const *names, size_t n)
+{
+	struct req kept = { .config = req->config,
+		.sink = req->sink,
+		.own_port = req->own_port };
+
+	for (size_t i = 0; i < req->nvars; i++)
+		for (size_t j = 0; j < n; j++)
+			if (strcmp(req->vars[i].name, names[j]) == 0)
+				req_add_var(&kept, names[j],
+				    req->vars[i].value);
+	req_vars_done(&kept);
+	req_free(req);
+	*req = kept;
+}
+
 const char *
 req_var(const struct req *req, const char *name)
 {

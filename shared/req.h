@@ -61,6 +61,12 @@ void req_add_var(struct req *req, const char *name, const char *value);
 /* Call once after the last req_add_var. */
 void req_vars_done(struct req *req);
 
+/*
+ * Frees all but the variables that are named: for those who keep a request
+ * because of some.
+ */
+void req_keep(struct req *req, const char *const *names, size_t n);
+
 void req_free(struct req *req);
 
 /* A variable, or "" if it is not set. */

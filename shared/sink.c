@@ -303,20 +303,35 @@ write_batch(struct sink *sink, struct batch *batch)
 }
 
 /* One whole chunk: what is shared goes out as it lies there. */
+static struct iovec
+alone(const struct sink *sink)
+{
+	struct chunk *c = sink_queue_at(sink, 0);
+
+	if (sink->kind == SINK_RAW)
+		return (struct iovec){ c->bytes + sink->offset,
+			c->len - sink->offset };
+	return (struct iovec){ c->record, FCGI_HEADER_LEN + c->len };
+}
+
+/* Of the one chunk something has left. */
+static void
+begin_alone(struct sink *sink)
+{
+	if (sink->kind != SINK_FCGI)
+		return;
+	sink->header_left = FCGI_HEADER_LEN;
+	sink->record_left = sink->record_len = sink_queue_at(sink, 0)->len;
+}
+
 static ssize_t
 send_alone(struct sink *sink)
 {
-	struct chunk *c = sink_queue_at(sink, 0);
-	ssize_t n;
+	struct iovec iov = alone(sink);
+	ssize_t n = send(sink->fd, iov.iov_base, iov.iov_len, MSG_NOSIGNAL);
 
-	if (sink->kind == SINK_RAW)
-		return send(sink->fd, c->bytes + sink->offset,
-		    c->len - sink->offset, MSG_NOSIGNAL);
-	n = send(sink->fd, c->record, FCGI_HEADER_LEN + c->len, MSG_NOSIGNAL);
-	if (n > 0) {
-		sink->header_left = FCGI_HEADER_LEN;
-		sink->record_left = sink->record_len = c->len;
-	}
+	if (n > 0)
+		begin_alone(sink);
 	return n;
 }
 
@@ -351,6 +366,25 @@ write_some(struct sink *sink)
 			batch_raw(&batch, sink, 0);
 	}
 	return write_batch(sink, &batch);
+}
+
+bool
+sink_lone(const struct sink *sink, struct iovec *iov)
+{
+	if (!sink->is_open || sink->blocked || sink->kind == SINK_LINK ||
+	    sink->count != 1 || !is_alone(sink))
+		return false;
+	*iov = alone(sink);
+	return true;
+}
+
+void
+sink_sent(struct sink *sink, size_t n, int64_t now_ms)
+{
+	begin_alone(sink);
+	sink->progress_ms = now_ms;
+	sink->sent += n;
+	sink_take_off(sink, n);
 }
 
 int

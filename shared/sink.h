@@ -102,6 +102,16 @@ void sink_end(struct sink *sink);
  */
 int sink_flush(struct sink *sink, int64_t now_ms);
 
+/*
+ * The same by another's hand: where one send() of `iov` on sink->fd would do
+ * all that sink_flush has to, sink_lone returns true; then tell sink_sent how
+ * many bytes (above 0) the socket took.  For the rest, and for errors, there is
+ * sink_flush.
+ */
+struct iovec;
+bool sink_lone(const struct sink *sink, struct iovec *iov);
+void sink_sent(struct sink *sink, size_t n, int64_t now_ms);
+
 /* Whether what is pushed is HTTP as the client gets it. */
 static inline bool
 sink_is_http(const struct sink *sink)

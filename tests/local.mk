@@ -41,6 +41,8 @@ C_TESTS = \
 	%D%/packet.t \
 	%D%/prune.t \
 	%D%/publish.t \
+	%D%/sendq.t \
+	%D%/settle.t \
 	%D%/sink.t \
 	%D%/str.t \
 	%D%/subs.t \
@@ -84,6 +86,10 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 %C%_prune_t_LDADD = $(UNIT_LIBS)
 %C%_publish_t_SOURCES = %D%/publish_t.c
 %C%_publish_t_LDADD = $(UNIT_LIBS)
+%C%_sendq_t_SOURCES = %D%/sendq_t.c
+%C%_sendq_t_LDADD = $(UNIT_LIBS)
+%C%_settle_t_SOURCES = %D%/settle_t.c
+%C%_settle_t_LDADD = $(UNIT_LIBS)
 %C%_sink_t_SOURCES = %D%/sink_t.c
 %C%_sink_t_LDADD = $(UNIT_LIBS)
 %C%_str_t_SOURCES = %D%/str_t.c
@@ -119,6 +125,7 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 # What the shell finds by "ls tests/*.t".
 dist_check_SCRIPTS += \
 	%D%/a-channel-tells-what-it-holds-and-can-be-emptied.t \
+	%D%/a-crowd-gets-the-same-with-and-without-io-uring.t \
 	%D%/a-cursor-moves-through-all-transports.t \
 	%D%/a-large-backlog-comes-without-waiting.t \
 	%D%/a-loss-is-told-by-a-reset-on-every-transport.t \
@@ -157,6 +164,7 @@ dist_check_SCRIPTS += \
 	%D%/hand-overs-without-descriptors-cost-one-client-each.t \
 	%D%/handed-over-clients-are-answered-in-http.t \
 	%D%/held-streams-end-by-themselves-after-a-random-life.t \
+	%D%/held-websockets-keep-little-of-their-request.t \
 	%D%/htmx-works-unchanged.t \
 	%D%/http2-does-not-hold-streams-back.t \
 	%D%/iframe-callback-names-are-checked.t \
@@ -443,9 +451,9 @@ FUZZ_SECONDS = 60
 FUZZ_TARGETS =
 FUZZ_DEFS = $(DEFS) $(DEFAULT_INCLUDES) -I$(srcdir) -I$(builddir) \
 	$(SQLITE_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(NETTLE_CFLAGS) \
-	$(ZLIB_CFLAGS) $(CPPFLAGS)
+	$(URING_CFLAGS) $(ZLIB_CFLAGS) $(CPPFLAGS)
 FUZZ_LINK = $(SQLITE_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(EV_LIBS) \
-	$(NETTLE_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS) $(HTTP_PARSER_LIBS)
+	$(NETTLE_LIBS) $(URING_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS) $(HTTP_PARSER_LIBS)
 fuzz: all
 	CPPFLAGS='$(FUZZ_DEFS)' LIBS='$(FUZZ_LINK)' $(srcdir)/%D%/fuzz/run \
 	    $(srcdir) $(builddir) $(FUZZ_SECONDS) $(FUZZ_TARGETS)
