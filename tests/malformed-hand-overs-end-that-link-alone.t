@@ -76,7 +76,7 @@ def bad_variables(tap, site, name):
             ours.close()
             link.send(packet(PARK, [number], bad))
             link.wait_over(number)
-        link.park(8, TARGET[name] + '&since=earliest', **how(name))
+        link.park(8, TARGET[name] + '&wait=0', **how(name))
         link.wait_data(8, '\r\n\r\n')
         tap.ok(7 not in link.over and not link.ended, name + ': the link and its clients live')
 
