@@ -57,6 +57,7 @@ struct parked {
 	bool told_gone;          /* GONE is said */
 	bool owing;              /* on the list of who has to tell */
 	bool shut;               /* nothing more leaves */
+	bool settling;           /* its worker may be there still */
 	bool listed;             /* on the pump's list */
 	bool polled;             /* epoll knows of it */
 	bool begun;              /* its answer has begun */
@@ -79,6 +80,7 @@ struct parked {
 	int64_t suspended_ms;      /* monotonic */
 	int64_t ends_ms;           /* monotonic, PARK_LINGER: no longer */
 	TAILQ_ENTRY(parked) entry; /* all that the pump has */
+	TAILQ_ENTRY(parked) settle_entry; /* of those that settle */
 	STAILQ_ENTRY(parked) inbox_entry; /* in the inbox */
 	TAILQ_ENTRY(parked) owe_entry;    /* of those who have to tell */
 };
@@ -99,19 +101,20 @@ STAILQ_HEAD(inbox, parked);
 
 /* The thread of this child and what it has. */
 struct pump {
-	pthread_mutex_t lock;        /* guards these: */
-	struct inbox inbox;          /* suspended, or lost */
-	bool started;                /* there is a thread */
-	pthread_t thread;            /* it */
-	bool stop;                   /* it is to end; atomic */
-	int epoll;                   /* what it waits in */
-	int bell;                    /* an eventfd: look into the inbox */
-	TAILQ_HEAD(, parked) all;    /* its clients */
-	TAILQ_HEAD(, watched) links; /* what it reads */
-	struct inbox dead;           /* to be freed at the turn's end */
-	int64_t now_ms;              /* monotonic, of this turn */
-	int64_t tick_ms;             /* when the stuck are looked for */
-	int64_t leave_ms;            /* when all must have left, 0 = stay */
+	pthread_mutex_t lock;          /* guards these: */
+	struct inbox inbox;            /* suspended, or lost */
+	bool started;                  /* there is a thread */
+	pthread_t thread;              /* it */
+	bool stop;                     /* it is to end; atomic */
+	int epoll;                     /* what it waits in */
+	int bell;                      /* an eventfd: look into the inbox */
+	TAILQ_HEAD(, parked) all;      /* its clients */
+	TAILQ_HEAD(, parked) settling; /* to be destroyed a little later */
+	TAILQ_HEAD(, watched) links;   /* what it reads */
+	struct inbox dead;             /* to be freed at the turn's end */
+	int64_t now_ms;                /* monotonic, of this turn */
+	int64_t tick_ms;               /* when the stuck are looked for */
+	int64_t leave_ms;              /* when all must have left, 0 = stay */
 	/* mod_logio's, or NULL. */
 	void (*log_bytes_out)(conn_rec *c, apr_off_t bytes);
 };

@@ -20,7 +20,7 @@
 
 #include "apache/park.h"
 
-#define SETTLE_MS 1000 /* until a worker has surely left a connection */
+#define SETTLE_MS 100  /* until a worker has surely left a connection */
 #define LINGER_MS 2000 /* for the client to close */
 #define INPUT_MAX 8192 /* bytes of one packet of input */
 #define PIECES    16   /* of one write to a socket */
@@ -187,6 +187,17 @@ unlist(struct parked *p)
 	p->listed = false;
 }
 
+/*
+ * Whether its worker has left the connection.  The last that it does is to take
+ * the scoreboard's handle away, and to note that in a struct of its own.
+ */
+static bool
+has_settled(const struct parked *p)
+{
+	return __atomic_load_n(&p->c->sbh, __ATOMIC_ACQUIRE) == NULL &&
+	       pump.now_ms >= p->suspended_ms + SETTLE_MS;
+}
+
 /* The connection goes, and with it the descriptor. */
 void
 parked_destroy(struct parked *p)
@@ -197,12 +208,16 @@ parked_destroy(struct parked *p)
 		return;
 	parked_drop_output(p);
 	unpoll(p);
-	if (pump.now_ms < p->suspended_ms + SETTLE_MS) {
-		/* The tick comes back to it. */
+	if (!has_settled(p)) {
 		p->failed = true;
-		p->ends_ms = p->suspended_ms + SETTLE_MS;
+		if (!p->settling)
+			TAILQ_INSERT_TAIL(&pump.settling, p, settle_entry);
+		p->settling = true;
 		return;
 	}
+	if (p->settling)
+		TAILQ_REMOVE(&pump.settling, p, settle_entry);
+	p->settling = false;
 	unlist(p);
 	p->state = PARK_DONE;
 	p->c = NULL;

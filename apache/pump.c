@@ -24,11 +24,13 @@ APLOG_USE_MODULE(tidings);
 
 #define EVENTS   256   /* of one epoll_wait */
 #define TICK_MS  1000  /* between looks at who is stuck */
+#define SOON_MS  20    /* the same at whose worker has left */
 #define LEAVE_MS 10000 /* for the programs to end their clients at our end */
 
 struct pump pump = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	.inbox = STAILQ_HEAD_INITIALIZER(pump.inbox),
 	.all = TAILQ_HEAD_INITIALIZER(pump.all),
+	.settling = TAILQ_HEAD_INITIALIZER(pump.settling),
 	.links = TAILQ_HEAD_INITIALIZER(pump.links),
 	.dead = STAILQ_HEAD_INITIALIZER(pump.dead) };
 
@@ -157,7 +159,8 @@ tick(void)
 	pump.tick_ms = pump.now_ms + TICK_MS;
 	for (p = TAILQ_FIRST(&pump.all); p != NULL; p = next) {
 		next = TAILQ_NEXT(p, entry);
-		if (p->state == PARK_LINGER && pump.now_ms >= p->ends_ms) {
+		if (p->state == PARK_LINGER && !p->settling &&
+		    pump.now_ms >= p->ends_ms) {
 			parked_destroy(p);
 		} else if (p->state == PARK_OPEN && p->rest_len > 0 &&
 			   pump.now_ms - p->progress_ms >= p->stall_ms) {
@@ -175,6 +178,29 @@ tick(void)
 		leave();
 }
 
+/* Those whose worker has left by now. */
+static void
+destroy_settled(void)
+{
+	struct parked *p, *next;
+
+	for (p = TAILQ_FIRST(&pump.settling); p != NULL; p = next) {
+		next = TAILQ_NEXT(p, settle_entry);
+		parked_destroy(p);
+		if (p->settling)
+			break; /* those behind it came later */
+	}
+}
+
+/* How long to wait for the next event; -1 = for ever. */
+static int
+patience_ms(void)
+{
+	if (!TAILQ_EMPTY(&pump.settling))
+		return SOON_MS;
+	return TAILQ_EMPTY(&pump.all) ? -1 : TICK_MS;
+}
+
 static void *
 run_pump(void *arg)
 {
@@ -183,8 +209,7 @@ run_pump(void *arg)
 
 	(void)arg;
 	while (!__atomic_load_n(&pump.stop, __ATOMIC_ACQUIRE)) {
-		int n = epoll_wait(pump.epoll, events, EVENTS,
-		    TAILQ_EMPTY(&pump.all) ? -1 : TICK_MS);
+		int n = epoll_wait(pump.epoll, events, EVENTS, patience_ms());
 
 		pump.now_ms = mono_ms();
 		for (int i = 0; i < n; i++) {
@@ -204,6 +229,7 @@ run_pump(void *arg)
 				    events[i].events);
 			}
 		}
+		destroy_settled();
 		if (pump.now_ms >= pump.tick_ms)
 			tick();
 		TAILQ_FOREACH(w, &pump.links, entry)

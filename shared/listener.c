@@ -242,10 +242,13 @@ listener_name_peer(int fd, char *name, size_t size)
 	socklen_t len = sizeof(ss);
 	int on = 1;
 
-	snprintf(name, size, "unix");
+	/* Who has gone before we could ask is nobody, and trusted by nobody. */
+	name[0] = '\0';
 	if (getpeername(fd, (void *)&ss, &len) == -1)
 		return;
-	if (ss.ss_family == AF_INET)
+	if (ss.ss_family == AF_UNIX)
+		snprintf(name, size, "unix");
+	else if (ss.ss_family == AF_INET)
 		inet_ntop(AF_INET,
 		    &((struct sockaddr_in *)(void *)&ss)->sin_addr, name,
 		    (socklen_t)size);
