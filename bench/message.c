@@ -134,7 +134,7 @@ is_rows(const char *p, size_t len, uint32_t seq)
 	static size_t kept_len;
 	static uint32_t kept_seq;
 
-	if (kept_len != len) {
+	if (kept == NULL || kept_len != len) {
 		kept = realloc(kept, len);
 		if (kept == NULL)
 			err(1, "%zu bytes", len);
