@@ -220,8 +220,10 @@ dist_check_SCRIPTS += \
 	%D%/mod-tidings-holds-no-worker-of-event.t \
 	%D%/mod-tidings-holds-no-worker-of-prefork.t \
 	%D%/mod-tidings-holds-no-worker-of-worker.t \
+	%D%/mod-tidings-parks-websockets-that-pass-every-case.t \
 	%D%/mod-tidings-refuses-wrong-directives.t \
 	%D%/mod-tidings-tells-all-that-httpd-knows.t \
+	%D%/mod-tidings-websockets-pass-every-case.t \
 	%D%/out-of-descriptors-recovers.t \
 	%D%/page-chat-in-readme.t \
 	%D%/page-chat.t \

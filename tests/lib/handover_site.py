@@ -241,6 +241,43 @@ def context_of(site):
     return site.context
 
 
+class TlsSocket:
+    """TLS behind the face of a socket for those who use select(): it reads all
+    that there is, and an end without close_notify is a reset."""
+
+    def __init__(self, site, port):
+        self.tls = context_of(site).wrap_socket(
+            socket.create_connection(('127.0.0.1', port), 20 * PATIENCE),
+            server_hostname='127.0.0.1', suppress_ragged_eofs=False)
+
+    def __getattr__(self, name):
+        return getattr(self.tls, name)
+
+    def recv(self, size):
+        out = b''
+        while len(out) < size:
+            try:
+                data = self.tls.recv(size - len(out))
+            except (ssl.SSLWantReadError, TimeoutError):
+                break
+            except ssl.SSLError as e:
+                raise ConnectionResetError(str(e)) from e
+            if not data or self.tls.gettimeout() != 0:
+                return out + data
+            out += data
+        if not out:
+            raise BlockingIOError
+        return out
+
+    def send(self, data):
+        try:
+            return self.tls.send(data)
+        except ssl.SSLWantWriteError:
+            raise BlockingIOError from None
+        except ssl.SSLError as e:
+            raise ConnectionResetError(str(e)) from e
+
+
 def basic(user, password):
     return {'Authorization': 'Basic ' + base64.b64encode(
         ('%s:%s' % (user, password)).encode()).decode()}

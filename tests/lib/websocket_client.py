@@ -181,15 +181,20 @@ def parse_extension(value):
 
 
 class Peer:
-    """One connection.  Events are Want tuples, in the order they came."""
+    """One connection.  Events are Want tuples, in the order they came.
 
-    def __init__(self, port, path='/push/ws/echo', offers=(), headers=()):
+    For a socket of another kind there is `connect`, which takes the port."""
+
+    def __init__(self, port, path='/push/ws/echo', offers=(), headers=(), connect=None):
         self.inbox, self.at = bytearray(), 0
         self.events = collections.deque()
         self.opcode, self.parts, self.rsv1 = None, [], False
         self.close_seen = self.ended = self.reset = False
         self.closing_took = None
-        self.sock = socket.create_connection(('127.0.0.1', port), WAIT * PATIENCE)
+        if connect:
+            self.sock = connect(port)
+        else:
+            self.sock = socket.create_connection(('127.0.0.1', port), WAIT * PATIENCE)
         try:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.shake(port, path, offers, headers)

@@ -23,9 +23,9 @@ def joined(script):
     return out
 
 
-def play(case, port, script, piece=None):
+def play(case, port, script, piece=None, connect=None):
     """Returns the seconds from the close frame to the end of the connection."""
-    with Peer(port, offers=case.offers) as peer:
+    with Peer(port, offers=case.offers, connect=connect) as peer:
         if peer.status != 101:
             raise Broken('the handshake is answered with %d' % peer.status)
         if case.offers and peer.params is None:
@@ -52,14 +52,17 @@ def ways(case):
         yield 'in pieces', joined(script), PIECE
 
 
-def play_all(tap, cases, port):
-    """One line of TAP a case."""
+def play_all(tap, cases, port, connect=None, pieces=True):
+    """One line of TAP a case; `connect` makes the sockets, and without `pieces`
+    each case is sent whole alone."""
     took = []
     for case in cases:
         wrong = []
         for way, script, piece in ways(case):
+            if piece and not pieces:
+                continue
             try:
-                took.append(play(case, port, script, piece))
+                took.append(play(case, port, script, piece, connect))
             except (Broken, OSError) as e:
                 wrong.append('%s: %s' % (way, e or type(e).__name__))
         tap.ok(not wrong, str(case), *wrong)
