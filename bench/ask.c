@@ -12,6 +12,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 #include "bench/buf.h"
 #include "bench/http.h"
 #include "bench/message.h"
+#include "bench/tls.h"
 #include "bench/ws.h"
 
 #define EVENTS  512
@@ -30,7 +32,9 @@
 /* One connection. */
 struct asker {
 	int fd;
-	int open; /* 1 = WebSocket handshake is done */
+	struct ssl_st *tls; /* of fd, or NULL */
+	int shaking;        /* 1 = in the handshake of TLS */
+	int open;           /* 1 = WebSocket handshake is done */
 	struct http http;
 	struct ws ws;
 	uint64_t sent_ns; /* when it sent its last request or message */
@@ -65,8 +69,8 @@ build_request(struct loop *l, const char *etag)
 		buf_printf(&l->request,
 		    "Upgrade: websocket\r\nConnection: Upgrade\r\n"
 		    "Sec-WebSocket-Version: 13\r\n"
-		    "Sec-WebSocket-Key: " WS_KEY "\r\nOrigin: http://%s\r\n",
-		    a->target.host);
+		    "Sec-WebSocket-Key: " WS_KEY "\r\nOrigin: %s://%s\r\n",
+		    a->tls ? "https" : "http", a->target.host);
 	buf_printf(&l->request, "\r\n");
 	buf_add(&l->request, a->post.p, a->post.len);
 }
@@ -90,7 +94,24 @@ asker_send(struct loop *l, struct asker *k)
 	const struct buf *b = k->open ? &l->frame : &l->request;
 
 	k->sent_ns = clock_ns();
-	if (send(k->fd, b->p, b->len, MSG_NOSIGNAL) != (ssize_t)b->len)
+	if (tls_send(k->tls, k->fd, b->p, b->len) != (ssize_t)b->len)
+		l->a->bad++;
+}
+
+/* Go on with the handshake of TLS; send when it is done.  It is short enough
+ * for the socket, so reading is all that it can wait for. */
+static void
+asker_shake(struct loop *l, struct asker *k)
+{
+	uint32_t events;
+	int rc = tls_shake(k->tls, &events);
+
+	if (rc == 0)
+		return;
+	k->shaking = 0;
+	if (rc == 1)
+		asker_send(l, k);
+	else
 		l->a->bad++;
 }
 
@@ -99,6 +120,8 @@ asker_connect(struct loop *l, struct asker *k)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = k };
 
+	tls_free(k->tls);
+	k->tls = NULL;
 	if (k->fd != -1)
 		close(k->fd);
 	ws_free(&k->ws);
@@ -107,6 +130,15 @@ asker_connect(struct loop *l, struct asker *k)
 	k->fd = target_xconnect(&l->a->target);
 	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, k->fd, &ev) == -1)
 		err(1, "epoll_ctl");
+	if (l->a->tls) {
+		/* Handshakes of others go on meanwhile. */
+		if (fcntl(k->fd, F_SETFL, O_NONBLOCK) == -1)
+			err(1, "fcntl");
+		k->tls = tls_new(k->fd);
+		k->shaking = 1;
+		asker_shake(l, k);
+		return;
+	}
 	asker_send(l, k);
 }
 
@@ -197,14 +229,24 @@ static void
 asker_read(struct loop *l, struct asker *k)
 {
 	static char in[65536];
-	ssize_t n = recv(k->fd, in, sizeof(in), MSG_DONTWAIT);
+	ssize_t n;
 
-	if (n == -1 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0 || feed_http(l, k, in, (size_t)n)) {
-		l->a->reconnects++;
-		asker_connect(l, k);
+	if (k->shaking) {
+		asker_shake(l, k);
+		if (k->shaking)
+			return;
 	}
+	do {
+		n = k->tls == NULL ? recv(k->fd, in, sizeof(in), MSG_DONTWAIT)
+				   : tls_recv(k->tls, k->fd, in, sizeof(in));
+		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0 || feed_http(l, k, in, (size_t)n)) {
+			l->a->reconnects++;
+			asker_connect(l, k);
+			return;
+		}
+	} while (tls_pending(k->tls));
 }
 
 /* Ask once and return the ETag of the answer in etag, or an empty one. */
@@ -217,10 +259,12 @@ fetch_etag(struct loop *l, char *etag, size_t size)
 	size_t n, len;
 	ssize_t got;
 	int fd = target_xconnect(&l->a->target);
+	struct ssl_st *tls = l->a->tls ? tls_new(fd) : NULL;
 
-	if (send(fd, l->request.p, l->request.len, MSG_NOSIGNAL) == -1)
+	if (tls_send(tls, fd, l->request.p, l->request.len) == -1)
 		err(1, "send");
-	got = recv(fd, in, sizeof(in), 0);
+	got = tls_recv(tls, fd, in, sizeof(in));
+	tls_free(tls);
 	close(fd);
 	if (got <= 0)
 		errx(1, "no answer from %s", l->a->target.host);
@@ -305,6 +349,7 @@ ask_run(struct ask *a)
 	measure(a, a->end_use);
 	qsort(a->late, a->answers, sizeof(*a->late), compare);
 	for (i = 0; i < a->connections; i++) {
+		tls_free(l.askers[i].tls);
 		close(l.askers[i].fd);
 		ws_free(&l.askers[i].ws);
 	}

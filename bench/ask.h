@@ -21,6 +21,7 @@ struct ask {
 	const char *headers; /* further request lines, each with CRLF */
 	int etag;            /* 1 = send the ETag of the first answer back */
 	int echo;            /* 1 = WebSocket messages to an echo instead */
+	int tls;             /* 1 = over TLS */
 	struct buf post;     /* what is posted; nothing = GET instead */
 	const char *type;    /* its media type */
 	struct shape shape;  /* what messages look like, for echo */

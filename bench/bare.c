@@ -17,6 +17,8 @@
 
 #include <err.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,7 +92,7 @@ open_control(const char *path)
 static void
 accept_all(int listener, const struct buf *head)
 {
-	int fd;
+	int fd, on = 1;
 
 	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) != -1) {
 		if (nfds == room) {
@@ -99,6 +101,8 @@ accept_all(int listener, const struct buf *head)
 			if (fds == NULL)
 				err(1, "%zu connections", room);
 		}
+		/* As every server does; on a unix socket it fails. */
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		if (send(fd, head->p, head->len, MSG_NOSIGNAL) == -1)
 			close(fd);
 		else

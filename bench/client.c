@@ -57,6 +57,8 @@ client_init(struct client *c, const struct plan *plan, size_t index)
 static void
 client_close(struct client *c)
 {
+	tls_free(c->tls);
+	c->tls = NULL;
 	if (c->fd != -1)
 		close(c->fd);
 	c->fd = -1;
@@ -94,8 +96,8 @@ add_ws_lines(struct buf *b, const struct plan *plan)
 	buf_printf(b,
 	    "Upgrade: websocket\r\nConnection: Upgrade\r\n"
 	    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " WS_KEY "\r\n"
-	    "Origin: http://%s\r\n",
-	    plan->target->host);
+	    "Origin: %s://%s\r\n",
+	    plan->tls ? "https" : "http", plan->target->host);
 	if (plan->form == FORM_WSJSON)
 		buf_printf(b, "Sec-WebSocket-Protocol: tidings.json\r\n");
 	if (plan->deflate)
@@ -130,7 +132,7 @@ client_ask(struct client *c, struct plan *plan)
 		fcgi_add_get(&b, plan->target->host, plan->path, c->cursor);
 	else
 		add_request(&b, c, plan);
-	n = send(c->fd, b.p, b.len, MSG_NOSIGNAL);
+	n = tls_send(c->tls, c->fd, b.p, b.len);
 	if (n == (ssize_t)b.len) {
 		plan->requests++;
 		c->state = CLIENT_ASKED;
@@ -170,10 +172,35 @@ client_go(struct client *c, struct plan *plan)
 		client_ask(c, plan);
 }
 
+/* Wait for these events from now on. */
+static void
+client_await(struct client *c, const struct plan *plan, uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.ptr = c };
+
+	if (epoll_ctl(plan->epoll, EPOLL_CTL_MOD, c->fd, &ev) == -1)
+		err(1, "epoll_ctl");
+}
+
+/* Go on with the handshake of TLS; ask when it is done. */
+static void
+client_shake(struct client *c, struct plan *plan)
+{
+	uint32_t events = EPOLLIN;
+	int rc = tls_shake(c->tls, &events);
+
+	if (rc == -1) {
+		client_lose(c, plan, "no TLS");
+		return;
+	}
+	client_await(c, plan, events);
+	if (rc == 1)
+		client_ask(c, plan);
+}
+
 static void
 client_connected(struct client *c, struct plan *plan)
 {
-	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
 	socklen_t len = sizeof(errno);
 	int error = 0;
 
@@ -183,8 +210,13 @@ client_connected(struct client *c, struct plan *plan)
 		client_lose(c, plan, strerror(error));
 		return;
 	}
-	if (epoll_ctl(plan->epoll, EPOLL_CTL_MOD, c->fd, &ev) == -1)
-		err(1, "epoll_ctl");
+	if (plan->tls) {
+		c->tls = tls_new(c->fd);
+		c->state = CLIENT_SHAKING;
+		client_shake(c, plan);
+		return;
+	}
+	client_await(c, plan, EPOLLIN);
 	client_ask(c, plan);
 }
 
@@ -318,7 +350,7 @@ feed_ws(struct client *c, struct plan *plan, const char *p, size_t len,
 				break;
 			ws_add_masked(&pong, WS_PONG, c->ws.control.p,
 			    c->ws.control.len);
-			(void)send(c->fd, pong.p, pong.len, MSG_NOSIGNAL);
+			(void)tls_send(c->tls, c->fd, pong.p, pong.len);
 			buf_free(&pong);
 			break;
 		case WS_BAD:
@@ -449,19 +481,20 @@ feed_fcgi(struct client *c, struct plan *plan, const char *p, size_t len,
 	}
 }
 
-static void
+/* Read once; 0 if there was nothing. */
+static int
 client_read(struct client *c, struct plan *plan)
 {
 	static char in[READ_LEN];
 	uint64_t now_ns;
 	ssize_t n;
 
-	n = recv(c->fd, in, sizeof(in), 0);
+	n = tls_recv(c->tls, c->fd, in, sizeof(in));
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
-		return;
+		return 0;
 	if (n <= 0) {
 		client_lose(c, plan, n == 0 ? "closed" : strerror(errno));
-		return;
+		return 0;
 	}
 	now_ns = clock_ns();
 	plan->bytes += (uint64_t)n;
@@ -469,6 +502,7 @@ client_read(struct client *c, struct plan *plan)
 		feed_fcgi(c, plan, in, (size_t)n, now_ns);
 	else
 		feed_http(c, plan, in, (size_t)n, now_ns);
+	return 1;
 }
 
 void
@@ -476,6 +510,11 @@ client_event(struct client *c, struct plan *plan)
 {
 	if (c->state == CLIENT_CONNECTING)
 		client_connected(c, plan);
+	else if (c->state == CLIENT_SHAKING)
+		client_shake(c, plan);
 	else if (c->fd != -1)
 		client_read(c, plan);
+	while (c->state != CLIENT_SHAKING && tls_pending(c->tls) &&
+	       client_read(c, plan))
+		continue;
 }

@@ -12,6 +12,7 @@
 #include "bench/sse.h"
 #include "bench/tally.h"
 #include "bench/target.h"
+#include "bench/tls.h"
 #include "bench/ws.h"
 
 /* How a client receives. */
@@ -33,6 +34,7 @@ struct plan {
 	enum form form;
 	int fcgi;    /* 1 = speak FastCGI instead of HTTP */
 	int resume;  /* 1 = a lost client comes back with its cursor */
+	int tls;     /* 1 = over TLS */
 	int deflate; /* 1 = offer permessage-deflate, and take nothing less */
 	struct shape shape; /* what messages look like */
 	int epoll;          /* where clients are waited for */
@@ -47,6 +49,7 @@ struct plan {
 enum client_state {
 	CLIENT_NEW,        /* nothing done yet */
 	CLIENT_CONNECTING, /* waits for the connection */
+	CLIENT_SHAKING,    /* waits for the handshake of TLS */
 	CLIENT_ASKED,      /* waits for the response's head */
 	CLIENT_HELD,       /* receives */
 	CLIENT_ANSWERED,   /* has a whole answer and may ask again */
@@ -57,16 +60,17 @@ enum client_state {
 
 struct client {
 	enum client_state state;
-	int fd;            /* or -1 */
-	int met;           /* 1 = the server has accepted it once */
-	size_t index;      /* its number */
-	struct seen seen;  /* which messages it has */
-	uint64_t wake_ns;  /* end of its rest */
-	char cursor[64];   /* last one received, or empty */
-	char etag[128];    /* of the last response, or empty */
-	char modified[64]; /* of the last response, or empty */
-	int close;         /* 1 = the server closes after this response */
-	int queued;        /* 1 = in the list of resting clients */
+	int fd;             /* or -1 */
+	struct ssl_st *tls; /* of fd, or NULL */
+	int met;            /* 1 = the server has accepted it once */
+	size_t index;       /* its number */
+	struct seen seen;   /* which messages it has */
+	uint64_t wake_ns;   /* end of its rest */
+	char cursor[64];    /* last one received, or empty */
+	char etag[128];     /* of the last response, or empty */
+	char modified[64];  /* of the last response, or empty */
+	int close;          /* 1 = the server closes after this response */
+	int queued;         /* 1 = in the list of resting clients */
 	struct fcgi fcgi;
 	struct http http;
 	struct sse sse;

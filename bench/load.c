@@ -40,7 +40,8 @@ struct options {
 };
 
 enum option_code {
-	OPT_CHANNEL = 256,
+	OPT_BATCH_MS = 256,
+	OPT_CHANNEL,
 	OPT_CLIENTS,
 	OPT_CONNECT_MS,
 	OPT_CONNECT_RATE,
@@ -66,6 +67,7 @@ enum option_code {
 	OPT_SIZE,
 	OPT_TARGET,
 	OPT_TEXT,
+	OPT_TLS,
 	OPT_TREE,
 	OPT_TYPE,
 	OPT_WARM,
@@ -95,6 +97,7 @@ static const struct option_name {
 };
 
 static const struct option long_options[] = {
+	{ "batch-ms", required_argument, NULL, OPT_BATCH_MS },
 	{ "channel", required_argument, NULL, OPT_CHANNEL },
 	{ "clients", required_argument, NULL, OPT_CLIENTS },
 	{ "connect-ms", required_argument, NULL, OPT_CONNECT_MS },
@@ -121,6 +124,7 @@ static const struct option long_options[] = {
 	{ "size", required_argument, NULL, OPT_SIZE },
 	{ "target", required_argument, NULL, OPT_TARGET },
 	{ "text", required_argument, NULL, OPT_TEXT },
+	{ "tls", no_argument, NULL, OPT_TLS },
 	{ "tree", required_argument, NULL, OPT_TREE },
 	{ "type", required_argument, NULL, OPT_TYPE },
 	{ "warm", required_argument, NULL, OPT_WARM },
@@ -177,6 +181,9 @@ set_publish_option(struct options *o, int option, const char *arg)
 	struct watch *w = &o->watch;
 
 	switch (option) {
+	case OPT_BATCH_MS:
+		w->publisher.batch_ms = (unsigned)number(arg, 0, 1e4);
+		return 1;
 	case OPT_CHANNEL:
 		w->publisher.channel = arg;
 		return 1;
@@ -284,6 +291,9 @@ set_option(struct options *o, int option, const char *arg)
 		break;
 	case OPT_TARGET:
 		o->target = arg;
+		break;
+	case OPT_TLS:
+		o->watch.plan.tls = 1;
 		break;
 	case OPT_TYPE:
 		o->type = arg;
@@ -400,6 +410,7 @@ run_ask(struct options *o, int echo)
 	a.headers = o->headers.p;
 	a.etag = o->etag;
 	a.echo = echo;
+	a.tls = o->watch.plan.tls;
 	a.type = o->type;
 	if (o->post != NULL)
 		read_file(&a.post, o->post);

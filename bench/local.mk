@@ -47,11 +47,13 @@ EXTRA_PROGRAMS += $(BENCH_BINARIES)
 	%D%/tally.h \
 	%D%/target.c \
 	%D%/target.h \
+	%D%/tls.c \
+	%D%/tls.h \
 	%D%/watch.c \
 	%D%/watch.h \
 	%D%/ws.c \
 	%D%/ws.h
-%C%_load_LDADD = $(SQLITE_LIBS) $(ZLIB_LIBS) -lpthread
+%C%_load_LDADD = $(SQLITE_LIBS) $(ZLIB_LIBS) -lssl -lcrypto -lpthread
 
 %C%_null_SOURCES = %D%/null.c
 %C%_null_LDADD = -lfcgi
@@ -66,6 +68,8 @@ CLEANFILES += \
 EXTRA_DIST += \
 	%D%/README.md \
 	%D%/RESULTS.md \
+	%D%/crowd.conf.in \
+	%D%/crowd.py \
 	%D%/httpd.conf.in \
 	%D%/insert.sql \
 	%D%/nchan.conf.in \

@@ -28,10 +28,43 @@
 #define JSON_END  "\"}"
 #define ROW_MAX   160 /* bytes of a row, at most */
 
-static char
-filler(size_t at)
+/* What fills a message up depends on the place alone, and so does where in the
+ * alphabet it begins.  This is twice the alphabet, so that from any letter on
+ * there are 26. */
+static const char letters[] =
+    "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz";
+
+/* Bytes of the n from place at on that letters has in a row. */
+static size_t
+row_at(size_t at, size_t n)
 {
-	return 'a' + at % 26;
+	size_t have = sizeof(letters) - 1 - at % 26;
+
+	return n < have ? n : have;
+}
+
+static void
+fill(char *p, size_t at, size_t end)
+{
+	size_t n;
+
+	for (; at < end; at += n) {
+		n = row_at(at, end - at);
+		memcpy(p + at, letters + at % 26, n);
+	}
+}
+
+static int
+is_filled(const char *p, size_t at, size_t end)
+{
+	size_t n;
+
+	for (; at < end; at += n) {
+		n = row_at(at, end - at);
+		if (memcmp(p + at, letters + at % 26, n) != 0)
+			return 0;
+	}
+	return 1;
 }
 
 /* The next of a row of numbers, each below the limit. */
@@ -137,7 +170,7 @@ read_hex(const char *p, int width, uint64_t *value)
 static enum message_state
 read_at(const char *p, size_t len, const struct shape *shape, struct message *m)
 {
-	size_t i, size = shape->size;
+	size_t size = shape->size;
 	uint64_t run, seq;
 
 	if (shape->json)
@@ -149,10 +182,8 @@ read_at(const char *p, size_t len, const struct shape *shape, struct message *m)
 	if (shape->json &&
 	    !is_rows(p + HEAD_LEN, size - HEAD_LEN, (uint32_t)seq))
 		return MESSAGE_DAMAGED;
-	for (i = HEAD_LEN; !shape->json && i < size; i++) {
-		if (p[i] != filler(i))
-			return MESSAGE_DAMAGED;
-	}
+	if (!shape->json && !is_filled(p, HEAD_LEN, size))
+		return MESSAGE_DAMAGED;
 	m->run = (uint32_t)run;
 	m->seq = (uint32_t)seq;
 	return MESSAGE_OK;
@@ -161,7 +192,7 @@ read_at(const char *p, size_t len, const struct shape *shape, struct message *m)
 void
 message_make(char *buf, const struct shape *shape, const struct message *m)
 {
-	size_t i, at = shape->json ? strlen(JSON_HEAD) : 0;
+	size_t at = shape->json ? strlen(JSON_HEAD) : 0;
 	char head[HEAD_LEN + 1];
 
 	assert(shape->size >= (shape->json ? MESSAGE_MIN_JSON : MESSAGE_MIN));
@@ -172,8 +203,8 @@ message_make(char *buf, const struct shape *shape, const struct message *m)
 	at += HEAD_LEN;
 	if (shape->json)
 		make_rows(buf + at, shape->size - at, m->seq);
-	for (i = at; !shape->json && i < shape->size; i++)
-		buf[i] = filler(i);
+	else
+		fill(buf, at, shape->size);
 }
 
 enum message_state
@@ -184,7 +215,12 @@ message_find(const char *p, size_t len, const struct shape *shape,
 	enum message_state state;
 	const char *at;
 
-	at = memmem(p, len, MARK, strlen(MARK));
+	/* Most are alone in their frame. */
+	if (len >= before + strlen(MARK) &&
+	    memcmp(p + before, MARK, strlen(MARK)) == 0)
+		at = p + before;
+	else
+		at = memmem(p, len, MARK, strlen(MARK));
 	if (at == NULL) {
 		*used = len;
 		return MESSAGE_NONE;

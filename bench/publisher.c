@@ -5,6 +5,9 @@
  * The time in a message is taken just before it is handed in, so latency
  * counts the commit or the POST as well. When one takes longer than the
  * interval, the next ones follow at once until the plan is caught up.
+ *
+ * Or in batches, as a feeder with thousands of messages a second does: so many
+ * milliseconds apart, all that is due in one transaction.
  */
 #include "config.h"
 
@@ -29,9 +32,20 @@ static const char insert_sql[] =
 #include "bench/insert.inc"
     ;
 
-#define BUSY_MS 5000 /* how long a busy database is waited for */
+#define BUSY_MS     5000  /* how long a busy database is waited for */
+#define BATCH_BYTES 32768 /* bytes at which the bare loop gets a batch */
 
-/* Open the database and run all statements but the last, which is kept. */
+static struct sqlite3_stmt *
+prepare_next(struct publisher *p, const char *path, const char **sql)
+{
+	struct sqlite3_stmt *stmt;
+
+	if (sqlite3_prepare_v2(p->db, *sql, -1, &stmt, sql) != SQLITE_OK)
+		errx(1, "%s: %s", path, sqlite3_errmsg(p->db));
+	return stmt;
+}
+
+/* Open the database; statements before the INSERT are for the connection. */
 static void
 open_db(struct publisher *p, const char *path)
 {
@@ -42,14 +56,14 @@ open_db(struct publisher *p, const char *path)
 		errx(1, "%s: %s", path, sqlite3_errmsg(p->db));
 	sqlite3_busy_timeout(p->db, BUSY_MS);
 	for (;;) {
-		if (sqlite3_prepare_v2(p->db, sql, -1, &p->stmt, &sql) !=
-		    SQLITE_OK)
-			errx(1, "%s: %s", path, sqlite3_errmsg(p->db));
+		p->stmt = prepare_next(p, path, &sql);
 		if (sqlite3_bind_parameter_count(p->stmt) > 0)
 			break;
 		sqlite3_step(p->stmt);
 		sqlite3_finalize(p->stmt);
 	}
+	p->begin = prepare_next(p, path, &sql);
+	p->commit = prepare_next(p, path, &sql);
 	sqlite3_bind_text(p->stmt, 1, p->channel, -1, SQLITE_STATIC);
 }
 
@@ -101,20 +115,27 @@ publisher_open(struct publisher *p, const char *spec)
 	} else {
 		errx(1, "not db:, http: or bare: %s", spec);
 	}
+	if (p->batch_ms > 0 && p->way == PUBLISH_HTTP)
+		errx(1, "batches are for db: and bare:");
+}
+
+static int
+run_statement(struct publisher *p, struct sqlite3_stmt *stmt)
+{
+	int rc = sqlite3_step(stmt);
+
+	sqlite3_reset(stmt);
+	if (rc == SQLITE_DONE)
+		return 0;
+	warnx("publish: %s", sqlite3_errmsg(p->db));
+	return -1;
 }
 
 static int
 publish_db(struct publisher *p, const char *text)
 {
-	int rc;
-
 	sqlite3_bind_text(p->stmt, 2, text, (int)p->shape.size, SQLITE_STATIC);
-	rc = sqlite3_step(p->stmt);
-	sqlite3_reset(p->stmt);
-	if (rc == SQLITE_DONE)
-		return 0;
-	warnx("publish: %s", sqlite3_errmsg(p->db));
-	return -1;
+	return run_statement(p, p->stmt);
 }
 
 static int
@@ -189,28 +210,42 @@ publish_http(struct publisher *p, const char *text)
 }
 
 /* Wrap the message as its readers expect it; the bare loop only copies. */
-static int
-publish_bare(struct publisher *p, const char *text)
+static void
+wrap_bare(struct publisher *p, const char *text)
 {
 	struct buf event = { 0 };
 
-	p->out.len = 0;
 	if (p->wrap == WRAP_WS) {
 		ws_add_plain(&p->out, WS_TEXT, text, p->shape.size);
-	} else {
-		buf_printf(&event, "id: 0123456789abcdef-1000\ndata: ");
-		buf_add(&event, text, p->shape.size);
-		buf_printf(&event, "\n\n");
-		if (p->wrap == WRAP_FCGI)
-			fcgi_add_stdout(&p->out, event.p, event.len);
-		else
-			buf_add(&p->out, event.p, event.len);
-		buf_free(&event);
+		return;
 	}
-	if (send_all(p->fd, p->out.p, p->out.len) == 0)
-		return 0;
-	warn("publish");
-	return -1;
+	buf_printf(&event, "id: 0123456789abcdef-1000\ndata: ");
+	buf_add(&event, text, p->shape.size);
+	buf_printf(&event, "\n\n");
+	if (p->wrap == WRAP_FCGI)
+		fcgi_add_stdout(&p->out, event.p, event.len);
+	else
+		buf_add(&p->out, event.p, event.len);
+	buf_free(&event);
+}
+
+/* Hand over what is wrapped. */
+static int
+send_bare(struct publisher *p)
+{
+	int rc = send_all(p->fd, p->out.p, p->out.len);
+
+	p->out.len = 0;
+	if (rc == -1)
+		warn("publish");
+	return rc;
+}
+
+static int
+publish_bare(struct publisher *p, const char *text)
+{
+	wrap_bare(p, text);
+	return send_bare(p);
 }
 
 static int
@@ -243,26 +278,100 @@ sleep_until(uint64_t when_ns)
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
 }
 
-static void *
-publish_all(void *arg)
+/* When message number seq is due. */
+static uint64_t
+due_ns(const struct publisher *p, uint64_t begin_ns, uint32_t seq)
 {
-	struct publisher *p = arg;
-	uint64_t begin = clock_ns();
-	uint32_t seq;
-	char *text;
+	return begin_ns + (uint64_t)((seq - 1) * 1e9 / p->per_second);
+}
 
-	text = malloc(p->shape.size);
-	if (text == NULL)
-		err(1, "message");
+static void
+publish_singly(struct publisher *p, char *text, uint64_t begin_ns)
+{
+	uint32_t seq;
+
 	for (seq = 1; seq <= p->messages && !p->stop; seq++) {
-		sleep_until(
-		    begin + (uint64_t)((seq - 1) * 1e9 / p->per_second));
+		sleep_until(due_ns(p, begin_ns, seq));
 		if (publish(p, text, seq) == -1)
 			p->failed++;
 		else
 			p->published++;
 	}
+}
+
+/* Put a message into the batch; -1 if it could not be. */
+static int
+add_to_batch(struct publisher *p, const char *text)
+{
+	if (p->way == PUBLISH_DB)
+		return publish_db(p, text);
+	wrap_bare(p, text);
+	return p->out.len < BATCH_BYTES ? 0 : send_bare(p);
+}
+
+/*
+ * Publish all that is due, from message seq on, as one; the number behind it.
+ * The time in a message is the one at which it was due, so that a publisher
+ * who can't keep up is seen as delay.
+ */
+static uint32_t
+publish_batch(struct publisher *p, char *text, uint64_t begin_ns, uint32_t seq)
+{
+	uint64_t now_ns = clock_ns();
+	struct message m = { .run = p->run, .seq = seq };
+	uint32_t first = seq;
+	int rc = 0;
+
+	if (p->way == PUBLISH_DB)
+		rc = run_statement(p, p->begin);
+	for (; rc == 0 && seq <= p->messages; seq++) {
+		m.seq = seq;
+		m.sent_ns = due_ns(p, begin_ns, seq);
+		if (m.sent_ns > now_ns)
+			break;
+		message_make(text, &p->shape, &m);
+		rc = add_to_batch(p, text);
+	}
+	if (rc == 0 && p->way == PUBLISH_DB)
+		rc = run_statement(p, p->commit);
+	else if (rc == 0 && p->out.len > 0)
+		rc = send_bare(p);
+	if (rc == -1)
+		errx(1, "a batch could not be published");
+	p->published += seq - first;
+	return seq;
+}
+
+static void
+publish_batches(struct publisher *p, char *text, uint64_t begin_ns)
+{
+	uint64_t at_ns = begin_ns, step_ns = (uint64_t)p->batch_ms * 1000000u;
+	uint32_t seq = 1;
+
+	while (seq <= p->messages && !p->stop) {
+		if (at_ns < due_ns(p, begin_ns, seq))
+			at_ns = due_ns(p, begin_ns, seq);
+		sleep_until(at_ns);
+		seq = publish_batch(p, text, begin_ns, seq);
+		at_ns += step_ns;
+	}
+}
+
+static void *
+publish_all(void *arg)
+{
+	struct publisher *p = arg;
+	uint64_t begin_ns = clock_ns();
+	char *text = malloc(p->shape.size);
+
+	if (text == NULL)
+		err(1, "message");
+	if (p->batch_ms > 0)
+		publish_batches(p, text, begin_ns);
+	else
+		publish_singly(p, text, begin_ns);
 	free(text);
+	p->took_ns = clock_ns() - begin_ns;
 	p->done = 1;
 	return NULL;
 }
@@ -295,11 +404,13 @@ publisher_close(struct publisher *p)
 {
 	publisher_join(p);
 	sqlite3_finalize(p->stmt);
+	sqlite3_finalize(p->begin);
+	sqlite3_finalize(p->commit);
 	sqlite3_close(p->db);
 	if (p->fd != -1)
 		close(p->fd);
 	buf_free(&p->out);
-	p->stmt = NULL;
+	p->stmt = p->begin = p->commit = NULL;
 	p->db = NULL;
 	p->fd = -1;
 }

@@ -39,19 +39,23 @@ struct publisher {
 	uint32_t messages;     /* how many to publish */
 	struct shape shape;    /* what messages look like */
 	double per_second;     /* messages per second */
+	unsigned batch_ms;     /* 0 = each by itself; else all that is due */
 	atomic_uint published; /* how many are published */
 	atomic_uint failed;    /* how many could not be published */
 	atomic_int done;       /* 1 = no more will come */
 	atomic_int stop;       /* set to 1 to end early */
+	uint64_t took_ns;      /* from the first to the last, after done */
 
 	pthread_t thread;
-	int started;               /* 1 = thread runs */
-	struct sqlite3 *db;        /* or NULL */
-	struct sqlite3_stmt *stmt; /* the INSERT, or NULL */
-	int fd;                    /* socket or -1 */
-	struct target target;      /* for PUBLISH_HTTP */
-	char path[256];            /* for PUBLISH_HTTP */
-	struct buf out;            /* what is being sent */
+	int started;                 /* 1 = thread runs */
+	struct sqlite3 *db;          /* or NULL */
+	struct sqlite3_stmt *stmt;   /* the INSERT, or NULL */
+	struct sqlite3_stmt *begin;  /* of a batch, or NULL */
+	struct sqlite3_stmt *commit; /* of a batch, or NULL */
+	int fd;                      /* socket or -1 */
+	struct target target;        /* for PUBLISH_HTTP */
+	char path[256];              /* for PUBLISH_HTTP */
+	struct buf out;              /* what is being sent */
 };
 
 /*

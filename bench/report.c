@@ -161,6 +161,13 @@ watch_print(const struct watch *w, FILE *f)
 	    " mean %.2f\n",
 	    tally_percentile(t, 0.50), tally_percentile(t, 0.90),
 	    tally_percentile(t, 0.99), tally_percentile(t, 1.0), g.mean_ms);
+	fprintf(f, "to all       p50 %.2f ms, p99 %.2f\n",
+	    tally_percentile_of_all(t, 0.50), tally_percentile_of_all(t, 0.99));
+	fprintf(f, "p99 by time  ");
+	for (i = 0; i < TALLY_FIFTHS; i++)
+		fprintf(f, "%s%.2f", i > 0 ? ", " : "", t->fifths_ms[i]);
+	fprintf(f, " ms; published in %.2f s\n",
+	    (double)w->publisher.took_ns / 1e9);
 	for (i = 0; i < w->ngroups; i++)
 		print_group(w, i, f);
 	fprintf(f, "%-12s %.2f us of CPU per delivery (this program)\n", "load",
@@ -217,7 +224,14 @@ watch_print_json(const struct watch *w, FILE *f)
 	    bytes_per_delivery(w), (unsigned long long)w->plan.packed,
 	    connects_per_second(w));
 	fprintf(f,
-	    "\"seconds\":%.4f,\"latency_ms\":{\"p50\":%.4f,\"p90\":%.4f,"
+	    "\"publish_seconds\":%.4f,\"to_all_ms\":{\"p50\":%.4f,"
+	    "\"p99\":%.4f},\"fifths_ms\":[",
+	    (double)w->publisher.took_ns / 1e9,
+	    tally_percentile_of_all(t, 0.50), tally_percentile_of_all(t, 0.99));
+	for (i = 0; i < TALLY_FIFTHS; i++)
+		fprintf(f, "%s%.4f", i > 0 ? "," : "", t->fifths_ms[i]);
+	fprintf(f,
+	    "],\"seconds\":%.4f,\"latency_ms\":{\"p50\":%.4f,\"p90\":%.4f,"
 	    "\"p99\":%.4f,\"max\":%.4f,\"mean\":%.4f},\"requests\":%llu,"
 	    "\"connections_lost\":%llu,\"load_cpu_us\":%.4f,\"groups\":{",
 	    g.seconds, tally_percentile(t, 0.50), tally_percentile(t, 0.90),

@@ -378,7 +378,8 @@ def publish_demands(results):
     return demands
 
 
-def print_report(results, options, rows):
+def print_report(results, options, rows, parts):
+    """All tables; parts are modules with tables and demands of their own."""
     for clients in options.clients:
         print_watch(results, rows, "sse", clients)
         print_watch(results, rows, "ws-httpd", clients)
@@ -388,6 +389,8 @@ def print_report(results, options, rows):
               options.connections)
     print_ask(results, rows, "echo", "WebSocket echoes",
               options.connections)
+    for part in parts:
+        part.print_tables(results, options, rows)
     print_single(results, rows)
     print_batch(results, rows)
     demands = []
@@ -395,6 +398,8 @@ def print_report(results, options, rows):
         demands += sse_demands(results, clients)
         demands += ws_demands(results, clients)
     demands += ask_demands(results)
+    for part in parts:
+        demands += part.demands(results, options)
     demands += publish_demands(results)
     print(f"what is demanded, median and range of {options.rounds} rounds\n")
     print_table(["ratio or figure", "median", "range", "target", ""],

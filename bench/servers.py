@@ -5,6 +5,7 @@ Whatever is started here is known by its process id, and so are its children
 when it is stopped; nothing is ever looked for by name.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -185,7 +186,8 @@ class Site:
         self.clients = clients
         self.dir = None       # until open
         self.servers = []
-        names = ("HTTPD", "NCHAN", "NODE", "BARE", "WS")
+        self.loads = 0        # load generators started
+        names = ("HTTPD", "NCHAN", "NODE", "BARE", "WS", "TLS")
         self.port = dict(zip(names, free_ports(len(names))))
 
     def open(self):
@@ -330,8 +332,36 @@ class Site:
             server.wait_for(lambda: os.path.exists(
                 self.path(f"run/{program}.sock")), "socket")
         time.sleep(0.3)
-        with open(pidfile, encoding="ascii") as f:
+        return self.pid_of(program)
+
+    def pid_of(self, program):
+        """The pid of a program of Tidings that runs."""
+        with open(self.path(f"run/{program}.pid"), encoding="ascii") as f:
             return int(f.read())
+
+    def start_load(self, label, arguments):
+        """Start the load generator; what finish_load takes."""
+        self.loads += 1
+        result = self.path(f"load{self.loads}.json")
+        server = self.start(f"load{self.loads}", [
+            self.program("bench/load"), *arguments, "--label", label,
+            "--json", result])
+        return server, result
+
+    def finish_load(self, load):
+        """Wait for its end; what it says, as a dictionary."""
+        server, result = load
+        try:
+            server.process.wait(self.options.seconds * 3 + 120)
+        except subprocess.TimeoutExpired:
+            raise Failed("load did not end") from None
+        self.servers.remove(server)
+        if server.process.returncode != 0 or not os.path.exists(result):
+            raise Failed("load: " + tail(server.log))
+        with open(result, encoding="utf-8") as f:
+            value = json.loads(f.read())
+        value["said"] = first_line(server.log)
+        return value
 
 
 TIDINGS_INI = """\

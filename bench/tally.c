@@ -24,7 +24,8 @@ tally_init(struct tally *t, uint32_t run, size_t clients, uint32_t messages)
 	t->messages = messages;
 	t->room = clients * messages;
 	t->late = calloc(t->room + 1, sizeof(*t->late));
-	if (t->late == NULL)
+	t->slowest = calloc((size_t)messages + 1, sizeof(*t->slowest));
+	if (t->late == NULL || t->slowest == NULL)
 		err(1, "%zu latencies", t->room);
 	/* Touch the pages now, not in the middle of the measurement. */
 	memset(t->late, 1, t->room * sizeof(*t->late));
@@ -34,7 +35,8 @@ void
 tally_free(struct tally *t)
 {
 	free(t->late);
-	t->late = NULL;
+	free(t->slowest);
+	t->late = t->slowest = NULL;
 }
 
 void
@@ -74,8 +76,11 @@ tally_count(struct tally *t, struct seen *s, const struct message *m,
 	else
 		s->newest = m->seq;
 	late = (now_ns - m->sent_ns) / LATE_UNIT_NS;
-	t->late[t->received++] =
-	    late > UINT32_MAX ? UINT32_MAX : (uint32_t)late;
+	if (late > UINT32_MAX)
+		late = UINT32_MAX;
+	t->late[t->received++] = (uint32_t)late;
+	if (t->slowest[m->seq] < late)
+		t->slowest[m->seq] = (uint32_t)late;
 	t->last_ns = now_ns;
 }
 
@@ -87,21 +92,40 @@ compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Share of n sorted latencies, in ms. */
+static double
+percentile(const uint32_t *late, size_t n, double share)
+{
+	size_t at = (size_t)(share * (double)n);
+
+	if (n == 0)
+		return 0;
+	return late[at < n ? at : n - 1] * (LATE_UNIT_NS / 1e6);
+}
+
 void
 tally_sort(struct tally *t)
 {
+	size_t i, begin, end;
+
+	for (i = 0; i < TALLY_FIFTHS; i++) {
+		begin = t->received * i / TALLY_FIFTHS;
+		end = t->received * (i + 1) / TALLY_FIFTHS;
+		qsort(t->late + begin, end - begin, sizeof(*t->late), compare);
+		t->fifths_ms[i] = percentile(t->late + begin, end - begin, .99);
+	}
 	qsort(t->late, t->received, sizeof(*t->late), compare);
+	qsort(t->slowest + 1, t->messages, sizeof(*t->slowest), compare);
 }
 
 double
 tally_percentile(const struct tally *t, double share)
 {
-	size_t at;
+	return percentile(t->late, t->received, share);
+}
 
-	if (t->received == 0)
-		return 0;
-	at = (size_t)(share * (double)t->received);
-	if (at >= t->received)
-		at = t->received - 1;
-	return t->late[at] * (LATE_UNIT_NS / 1e6);
+double
+tally_percentile_of_all(const struct tally *t, double share)
+{
+	return percentile(t->slowest + 1, t->messages, share);
 }

@@ -7,6 +7,8 @@
 
 #include "bench/message.h"
 
+#define TALLY_FIFTHS 5
+
 /* What all clients of a run received. */
 struct tally {
 	uint32_t run;        /* number of this run, in each of its messages */
@@ -19,7 +21,9 @@ struct tally {
 	uint64_t resets;     /* times a client was told that it lost some */
 	uint64_t last_ns;    /* time of the last delivery */
 	uint32_t *late;      /* latency of each delivery, in 100 ns */
-	size_t room;         /* deliveries that late has room for */
+	uint32_t *slowest; /* of each message, the latency at its last client */
+	double fifths_ms[TALLY_FIFTHS]; /* p99 of each fifth of deliveries */
+	size_t room;                    /* deliveries that late has room for */
 };
 
 /* What one client has received: one bit per message. */
@@ -41,10 +45,14 @@ void seen_free(struct seen *s);
 void tally_count(struct tally *t, struct seen *s, const struct message *m,
     uint64_t now_ns);
 
-/* Sort the latencies; afterwards tally_percentile may be asked. */
+/* Sort the latencies; afterwards the fifths are set, the first one holding the
+ * deliveries that came first, and percentiles may be asked. */
 void tally_sort(struct tally *t);
 
 /* Latency in ms that share (0 to 1) of all deliveries kept; 0 when none. */
 double tally_percentile(const struct tally *t, double share);
+
+/* The same for the time in ms until a message was at its last client. */
+double tally_percentile_of_all(const struct tally *t, double share);
 
 #endif

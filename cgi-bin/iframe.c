@@ -159,6 +159,7 @@ static const struct program program = {
 	.name = "iframe",
 	.methods = "GET, HEAD",
 	.handle = handle,
+	.handed = conn_new_handed,
 };
 
 int

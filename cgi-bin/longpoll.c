@@ -93,6 +93,7 @@ answer_head(struct server *server, struct conn *conn, struct req *req)
 		.epoch = server->hub.epoch,
 		.cursor = server->hub.last_id };
 
+	req_add_given(req, &cors);
 	access_add_cors(req, &cors);
 	str_addz(&cors, "");
 	a.cors = cors.p;
@@ -112,6 +113,7 @@ handle(struct server *server, struct conn *conn, struct req *req)
 		answer_head(server, conn, req);
 	} else if (server_hold(server, conn, req, &longpoll, NULL, &interest,
 		       wait_ms) == 0) {
+		req_add_given(req, &conn->client.head);
 		access_add_cors(req, &conn->client.head);
 		str_addz(&conn->client.head, "");
 	}
@@ -122,6 +124,7 @@ static const struct program program = {
 	.name = "longpoll",
 	.methods = "GET, HEAD, POST",
 	.handle = handle,
+	.handed = conn_new_handed,
 };
 
 int

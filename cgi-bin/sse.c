@@ -156,6 +156,7 @@ static const struct program program = {
 	.name = "sse",
 	.methods = "GET, HEAD",
 	.handle = handle,
+	.handed = conn_new_handed,
 };
 
 int

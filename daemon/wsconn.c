@@ -6,8 +6,6 @@
  */
 #include "config.h"
 
-#include <sys/socket.h>
-
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -24,6 +22,7 @@
 #include "shared/clock.h"
 #include "shared/config_file.h"
 #include "shared/hub.h"
+#include "shared/link.h"
 #include "shared/listener.h"
 #include "shared/log.h"
 #include "shared/req.h"
@@ -35,7 +34,7 @@
 /* All; those that end lie apart. */
 static LIST_HEAD(wsconns, wsconn) conns = LIST_HEAD_INITIALIZER(conns);
 static struct wsconns ending = LIST_HEAD_INITIALIZER(ending);
-static unsigned nconns;
+static unsigned nconns, nrefused; /* all; of them those that were refused */
 
 static const unsigned edges[WS__MAX] = {
 	[WS_HANDSHAKE] = 1u << WS_REFUSED | 1u << WS_OPEN | 1u << WS_GONE,
@@ -58,6 +57,7 @@ wsconn_set_state(struct wsconn *conn, enum ws_state state)
 	    state);
 	assert(edges[conn->state] & 1u << state);
 	conn->state = (uint8_t)state;
+	nrefused += state == WS_REFUSED;
 	if (state == WS_REFUSED || state == WS_CLOSING)
 		lay_apart(conn);
 }
@@ -100,6 +100,7 @@ wsconn_close(struct wsconn *conn)
 	struct server *server = conn->server;
 
 	if (conn->state != WS_GONE) {
+		nrefused -= conn->state == WS_REFUSED;
 		wsconn_set_state(conn, WS_GONE);
 		client_detach(&conn->client);
 		ev_timer_stop(EV_DEFAULT_UC_ & conn->timer);
@@ -117,15 +118,22 @@ wsconn_close(struct wsconn *conn)
 		ev_break(EV_DEFAULT_UC_ EVBREAK_ALL);
 }
 
-/* Our side is done: the peer is to close, or time does. */
-static void
+/*
+ * Our side is done: the peer is to close, or time does.  Returns false if the
+ * connection is no more.
+ */
+static bool
 half_close(struct wsconn *conn)
 {
 	if (conn->half_closed)
-		return;
+		return true;
+	if (!sink_shut(&conn->sink)) {
+		wsconn_close(conn);
+		return false;
+	}
 	conn->half_closed = true;
-	shutdown(conn->sink.fd, SHUT_WR);
 	set_timer(conn, conn->server->config.ws_closing_ms);
+	return true;
 }
 
 /* Writes what is queued.  Returns false if the connection is no more. */
@@ -139,8 +147,8 @@ flush(struct wsconn *conn)
 	if (conn->sink.count > 0)
 		return true;
 	if (conn->sink.ended)
-		half_close(conn);
-	else if (conn->client.hub != NULL && conn->client.full)
+		return half_close(conn);
+	if (conn->client.hub != NULL && conn->client.full)
 		client_drained(&conn->client);
 	return true;
 }
@@ -211,7 +219,7 @@ void
 wsconn_receive(struct wsconn *conn)
 {
 	static unsigned char buf[READ_SIZE];
-	ssize_t n = recv(conn->sink.fd, buf, sizeof(buf), 0);
+	ssize_t n = sink_read(&conn->sink, buf, sizeof(buf));
 	size_t used = 0;
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
@@ -259,7 +267,17 @@ on_failed(struct sink *sink)
 	wsconn_close((struct wsconn *)(void *)sink);
 }
 
-static const struct sink_ops ops = { on_readable, on_drained, on_failed };
+static void
+on_leave(struct sink *sink)
+{
+	struct wsconn *conn = (struct wsconn *)(void *)sink;
+
+	if (conn->state == WS_OPEN)
+		wsconn_restart(conn);
+}
+
+static const struct sink_ops ops = { on_readable, on_drained, on_failed,
+	on_leave };
 
 /* Pings the silent and ends the dead. */
 static void
@@ -312,6 +330,7 @@ wsconn_opened(struct wsconn *conn)
 
 	wsconn_set_state(conn, WS_OPEN);
 	conn->may_publish = access_may_publish(conn->req, NULL) == ACCESS_YES;
+	access_keep(conn->req);
 	conn->in.max_message = (size_t)config->ws_max_message;
 	conn->in.deflate = conn->window_bits != 0;
 	wsconn_set_timer(conn);
@@ -319,34 +338,73 @@ wsconn_opened(struct wsconn *conn)
 		client_start(&conn->client);
 }
 
-void
-wsconn_new(struct server *server, int fd)
+static struct wsconn *
+new_conn(struct server *server)
 {
-	struct wsconn *conn;
+	struct wsconn *conn = xcalloc(1, sizeof(*conn));
 
-	/* Room for a sentence to each, but not for ever more of them. */
-	if ((int64_t)nconns > server->config.max_clients * 2) {
-		board_add(server->board, BOARD_REFUSED, 1);
-		close(fd);
-		return;
-	}
-	conn = xcalloc(1, sizeof(*conn));
 	conn->server = server;
-	conn->hs = handshake_new();
 	conn->heard_ms = clock_mono_ms();
-	listener_name_peer(fd, conn->peer, sizeof(conn->peer));
-	sink_open(&conn->sink, SINK_RAW, fd, &ops, conn->heard_ms);
 	ev_init(&conn->timer, on_timer);
 	conn->timer.data = conn;
 	set_timer(conn, server->config.ws_handshake_ms);
 	LIST_INSERT_HEAD(&conns, conn, link);
 	nconns++;
+	return conn;
+}
+
+/* Room for a sentence to each, but not for ever more of them. */
+static bool
+is_overrun(struct server *server)
+{
+	if ((int64_t)nconns <= server->config.max_clients * 2)
+		return false;
+	board_add(server->board, BOARD_REFUSED, 1);
+	return true;
+}
+
+void
+wsconn_new(struct server *server, int fd)
+{
+	struct wsconn *conn;
+
+	if (is_overrun(server)) {
+		close(fd);
+		return;
+	}
+	conn = new_conn(server);
+	conn->hs = handshake_new();
+	listener_name_peer(fd, conn->peer, sizeof(conn->peer));
+	sink_open(&conn->sink, SINK_RAW, fd, &ops, conn->heard_ms);
+}
+
+void
+wsconn_new_handed(struct server *server, const struct handed *from,
+    struct req *req)
+{
+	struct wsconn *conn = new_conn(server);
+
+	link_open_sink(&conn->sink, from, &ops, conn->heard_ms);
+	wsconn_hold(conn);
+	if (is_overrun(server)) {
+		conn->req = req;
+		wsconn_close(conn);
+	} else {
+		wsopen_handed(conn, req);
+	}
+	wsconn_release(conn);
 }
 
 unsigned
 wsconn_count(void)
 {
 	return nconns;
+}
+
+unsigned
+wsconn_count_taken(void)
+{
+	return nconns - nrefused;
 }
 
 void

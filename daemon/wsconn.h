@@ -15,6 +15,7 @@
 #include "shared/wsframe.h"
 
 struct chunk;
+struct handed;
 struct handshake;
 struct req;
 struct server;
@@ -63,6 +64,10 @@ struct wsconn {
 /* Takes an accepted, non-blocking socket over. */
 void wsconn_new(struct server *server, int fd);
 
+/* Takes a client that httpd handed over, and its request. */
+void wsconn_new_handed(struct server *server, const struct handed *from,
+    struct req *req);
+
 /* For the opening: the state changes; the answer is queued, frames follow. */
 void wsconn_set_state(struct wsconn *conn, enum ws_state state);
 void wsconn_opened(struct wsconn *conn);
@@ -104,8 +109,9 @@ void wsconn_restart(struct wsconn *conn);
 /* Closes those whose handshake is not done. */
 void wsconn_close_unopened(void);
 
-/* Connections of all states. */
+/* Connections of all states; and all but those that were refused. */
 unsigned wsconn_count(void);
+unsigned wsconn_count_taken(void);
 void wsconn_free_all(void);
 
 #endif

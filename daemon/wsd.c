@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "daemon/wsconn.h"
@@ -35,6 +36,7 @@ on_reload(struct server *server)
 static const struct program program = {
 	.name = "wsd",
 	.writes = true,
+	.handed = wsconn_new_handed,
 	.reload = on_reload,
 	.stop = wsdrain_start,
 };
@@ -83,6 +85,9 @@ main(int argc, char **argv)
 			fatalx("%s", error);
 	}
 	server.listener = listener_start(fd, on_accepted, &server);
+	if (where == NULL && strncmp(server.config.ws_listen, "unix:", 5) == 0)
+		where = server.config.ws_listen;
+	server_take_links(&server, fd, where);
 	log_info("ready");
 	server_run(&server);
 	wsconn_free_all();

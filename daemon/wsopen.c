@@ -69,6 +69,7 @@ answer(struct wsconn *conn, const char *accept,
 		str_addf(&out, "Tidings-Cursor: %s-%lld\r\n%s",
 		    client->hub->epoch, (long long)client->pos,
 		    client->reset ? "Tidings-Reset: true\r\n" : "");
+	req_add_given(conn->req, &out);
 	str_addz(&out, "\r\n");
 	sink_push(&conn->sink, chunk_take(&out));
 }
@@ -114,7 +115,7 @@ attach(struct wsconn *conn)
 static bool
 is_crowded(const struct server *server)
 {
-	return (int64_t)wsconn_count() > server->config.max_clients;
+	return (int64_t)wsconn_count_taken() > server->config.max_clients;
 }
 
 static bool
@@ -185,20 +186,32 @@ open_or_refuse(struct wsconn *conn)
 	}
 }
 
+static void
+begin(struct wsconn *conn, struct req *req)
+{
+	conn->req = req;
+	req->config = &conn->server->config;
+	req->sink = &conn->sink;
+}
+
+void
+wsopen_handed(struct wsconn *conn, struct req *req)
+{
+	begin(conn, req);
+	open_or_refuse(conn);
+}
+
 size_t
 wsopen_read(struct wsconn *conn, const unsigned char *bytes, size_t len)
 {
-	struct server *server = conn->server;
 	size_t used;
 	enum handshake_event event =
 	    handshake_read(conn->hs, bytes, len, &used);
 
 	if (event == HANDSHAKE_MORE)
 		return used;
-	conn->req = xcalloc(1, sizeof(*conn->req));
-	conn->req->config = &server->config;
-	conn->req->sink = &conn->sink;
-	handshake_fill(conn->hs, conn->req, &server->config, conn->peer);
+	begin(conn, xcalloc(1, sizeof(*conn->req)));
+	handshake_fill(conn->hs, conn->req, conn->req->config, conn->peer);
 	handshake_free(conn->hs);
 	conn->hs = NULL;
 	if (event == HANDSHAKE_BAD)

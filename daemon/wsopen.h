@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+struct req;
 struct wsconn;
 
 /*
@@ -12,5 +13,11 @@ struct wsconn;
  * Returns how many of the bytes belong to the head.
  */
 size_t wsopen_read(struct wsconn *conn, const unsigned char *bytes, size_t len);
+
+/*
+ * The same for a client that httpd handed over: `req`, which is taken over, has
+ * its head.
+ */
+void wsopen_handed(struct wsconn *conn, struct req *req);
 
 #endif

@@ -132,6 +132,15 @@ access_may_publish(const struct req *req, const char *key)
 	return ACCESS_NO_KEY;
 }
 
+void
+access_keep(struct req *req)
+{
+	static const char *const names[] = { "HTTP_AUTHORIZATION", "HTTP_HOST",
+		"HTTP_ORIGIN", "REMOTE_ADDR", "REMOTE_USER" };
+
+	req_keep(req, names, sizeof(names) / sizeof(names[0]));
+}
+
 const char *
 access_sentence(enum access access)
 {

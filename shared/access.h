@@ -24,6 +24,12 @@ enum access {
  */
 enum access access_may_publish(const struct req *req, const char *key);
 
+/*
+ * Frees what none of the questions here needs: of a request that is kept to ask
+ * them again.
+ */
+void access_keep(struct req *req);
+
 /* A sentence for each refusal. */
 const char *access_sentence(enum access access);
 

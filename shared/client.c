@@ -22,11 +22,12 @@
 #include "shared/interest.h"
 #include "shared/log.h"
 #include "shared/mute.h"
+#include "shared/settle.h"
 #include "shared/sink.h"
 #include "shared/str.h"
 
 #define QUEUE_HIGH  (64 * 1024) /* bytes queued, above: not fed, not live */
-#define STUCK_MS    1000        /* no byte taken: lag counts as stuck */
+#define STUCK_MS    2500        /* no byte taken: lag counts as stuck */
 #define ANSWER_HIGH (1 << 20)   /* bytes in one answer of a long poll */
 
 static const char *const state_names[CLIENT__MAX] = {
@@ -314,12 +315,32 @@ client_drained(struct client *client)
 	schedule(client);
 }
 
+bool
+client_ready(const struct client *client, struct iovec *iov)
+{
+	return !client->doomed && !transport_of(client)->once &&
+	       sink_lone(client->sink, iov);
+}
+
+bool
+client_sent(struct client *client, size_t n, int64_t now_ms)
+{
+	sink_sent(client->sink, n, now_ms);
+	client->hub->bytes += n;
+	return client->sink->count == 0 && !client->sink->ended &&
+	       !client->full;
+}
+
 void
 client_settle(struct client *client, int64_t now_ms)
 {
 	uint64_t before = client->sink->sent;
 	bool was_blocked = client->sink->blocked;
 
+	if (client->lost) {
+		client->gone(client);
+		return;
+	}
 	if (client->doomed) {
 		log_info("a client of %s is cut: it took nothing for %lld ms",
 		    transport_of(client)->name,
@@ -514,8 +535,11 @@ client_detach(struct client *client)
 	hub_form_release(hub, client->form);
 	ev_timer_stop(EV_DEFAULT_UC_ & client->timer);
 	TAILQ_REMOVE(&hub->clients, client, link);
-	if (client->dirty)
+	settle_forget(hub, client);
+	if (client->dirty) {
 		STAILQ_REMOVE(&hub->dirty, client, client, dirty_link);
+		hub->ndirty--;
+	}
 	if (client->behind)
 		TAILQ_REMOVE(&hub->behind, client, behind_link);
 	hub->nclients--;

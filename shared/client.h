@@ -53,6 +53,9 @@ struct client {
 	bool conditional;                /* once: nothing new is a 304 */
 	bool cut_short; /* once: more waits than was collected */
 	bool doomed;    /* to be closed at the next settling */
+	bool ready;     /* its one send() is in hub->settle */
+	bool lost;      /* that told that its peer is gone */
+	uint16_t place; /* in hub->settle, from 1; 0 = it is not there */
 	/* The rest. */
 	void (*gone)(struct client *);   /* ask the owner to close it now */
 	struct subs subs;                /* its subscriptions */
@@ -121,6 +124,15 @@ void client_feed(struct client *client);
  * monotonic time.
  */
 void client_settle(struct client *client, int64_t now_ms);
+
+/*
+ * The same for many at once.  client_ready tells whether one send() of `iov` is
+ * all that its settling takes; client_sent takes what became of it, and tells
+ * whether nothing is left to do.  Neither calls anybody back.
+ */
+struct iovec;
+bool client_ready(const struct client *client, struct iovec *iov);
+bool client_sent(struct client *client, size_t n, int64_t now_ms);
 
 /* The sink has emptied: tells whether the owner may go on with it. */
 void client_drained(struct client *client);

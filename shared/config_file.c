@@ -40,6 +40,8 @@ static const struct setting settings[] = {
 	{ "tidings", "run_dir", KIND_TEXT, AT(run_dir), "/run/tidings", 0, 0,
 	    NULL, NULL },
 	{ "tidings", "user", KIND_TEXT, AT(user), NULL, 0, 0, NULL, NULL },
+	{ "tidings", "handover_user", KIND_TEXT, AT(handover_user), NULL, 0, 0,
+	    NULL, NULL },
 	{ "tidings", "durability", KIND_CHOICE, AT(power), "process", 0, 0,
 	    "power", "process" },
 	{ "tidings", "busy_timeout", KIND_TIME, AT(busy_timeout_ms), "5s", 0,
@@ -68,6 +70,8 @@ static const struct setting settings[] = {
 	    NULL },
 	{ "tidings", "max_messages", KIND_SIZE, AT(max_messages), "1000", 1,
 	    100000, NULL, NULL },
+	{ "tidings", "io_uring", KIND_CHOICE, AT(io_uring), "yes", 0, 0, "yes",
+	    "no" },
 	{ "tidings", "log_level", KIND_CHOICE, AT(debug), "info", 0, 0, "debug",
 	    "info" },
 	{ "longpoll", "wait", KIND_TIME, AT(wait_ms), "25s", 0, DAY_MS, NULL,
@@ -524,6 +528,7 @@ config_free(struct config *config)
 	free(config->database);
 	free(config->run_dir);
 	free(config->user);
+	free(config->handover_user);
 	free(config->ws_listen);
 	words_free(&config->origins);
 	words_free(&config->keys);

@@ -25,6 +25,7 @@ struct config {
 	char *database;          /* path */
 	char *run_dir;           /* sockets, process ids, scoreboards */
 	char *user;              /* whom `tidings run` becomes, or NULL */
+	char *handover_user;     /* httpd's, for hand-overs; NULL = ours */
 	bool power;              /* durability = power */
 	int64_t busy_timeout_ms; /* for a publish that finds the lock taken */
 	int64_t max_data;        /* bytes of one message */
@@ -39,6 +40,7 @@ struct config {
 	int64_t retry_ms;        /* told to EventSource, spread by half */
 	int64_t check_ms;        /* safety timer of the watcher */
 	int64_t max_messages;    /* in one answer of poll and longpoll */
+	bool io_uring;           /* many are written to by one call */
 	bool debug;              /* log_level = debug */
 
 	/* [longpoll] */

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Intake: a request comes in by FastCGI or CGI, becomes one struct req, and the
- * same connection is the way out.  What is held keeps neither the request nor
- * its buffers.
+ * Intake: a request comes in by FastCGI or CGI or with a client that httpd
+ * hands over, becomes one struct req, and the same connection is the way out.
+ * What is held keeps neither the request nor its buffers.
+ *
+ * To a client that was handed over we speak HTTP.  Its connection has one
+ * answer, the end of which is the end of the connection.
  */
 #include "config.h"
 
@@ -21,6 +24,7 @@
 #include "shared/chunk.h"
 #include "shared/clock.h"
 #include "shared/conn.h"
+#include "shared/link.h"
 #include "shared/log.h"
 #include "shared/server.h"
 #include "shared/str.h"
@@ -31,14 +35,20 @@
 #define CGI_LOOK_S 1.0          /* between looks whether httpd is there */
 #define CGI_BODY_S 60           /* for the body on standard input */
 
-static LIST_HEAD(, conn) conns = LIST_HEAD_INITIALIZER(conns);
-static unsigned nconns;
+/* Behind an answer, for the client to close. */
+#define LINGER_S     2.0
+#define LINGER_MAX   1024    /* connections at once; above, the oldest goes */
+#define LINGER_BYTES 1048576 /* dropped of what it still sends */
+
+static TAILQ_HEAD(conns, conn) conns = TAILQ_HEAD_INITIALIZER(conns);
+static struct conns lingering = TAILQ_HEAD_INITIALIZER(lingering);
+static unsigned nconns, nlingering;
 
 static const unsigned edges[CONN__MAX] = {
 	[CONN_READING] = 1u << CONN_WORKING,
 	[CONN_WORKING] = 1u << CONN_HELD | 1u << CONN_ANSWERED,
-	[CONN_HELD] = 1u << CONN_READING,
-	[CONN_ANSWERED] = 1u << CONN_READING,
+	[CONN_HELD] = 1u << CONN_READING | 1u << CONN_LINGERING,
+	[CONN_ANSWERED] = 1u << CONN_READING | 1u << CONN_LINGERING,
 };
 
 static void
@@ -74,11 +84,31 @@ conn_close(struct conn *conn)
 	str_free(&conn->in.reply);
 	ev_timer_stop(EV_DEFAULT_UC_ & conn->deadline);
 	sink_close(&conn->sink);
-	LIST_REMOVE(conn, link);
+	if (conn->state == CONN_LINGERING)
+		nlingering--;
+	TAILQ_REMOVE(conn->state == CONN_LINGERING ? &lingering : &conns, conn,
+	    link);
 	nconns--;
 	free(conn);
 	if (server->is_cgi || (server->stopping && nconns == 0))
 		ev_break(EV_DEFAULT_UC_ EVBREAK_ALL);
+}
+
+/*
+ * What the client has sent and we have not read would make the kernel reset the
+ * connection when we close it, and the end of the answer might be lost over
+ * that (RFC 9112, section 9.6).
+ */
+static void
+linger(struct conn *conn)
+{
+	set_state(conn, CONN_LINGERING);
+	TAILQ_REMOVE(&conns, conn, link);
+	TAILQ_INSERT_TAIL(&lingering, conn, link);
+	if (++nlingering > LINGER_MAX)
+		conn_close(TAILQ_FIRST(&lingering));
+	conn->deadline.repeat = LINGER_S;
+	ev_timer_again(EV_DEFAULT_UC_ & conn->deadline);
 }
 
 /* The answer is out: the next request, or the end. */
@@ -86,6 +116,10 @@ static void
 finish(struct conn *conn)
 {
 	client_detach(&conn->client);
+	if (conn->sink.kind == SINK_RAW && sink_shut(&conn->sink)) {
+		linger(conn);
+		return;
+	}
 	if (conn->sink.kind != SINK_FCGI || !conn->in.keep ||
 	    conn->server->stopping) {
 		conn_close(conn);
@@ -102,7 +136,7 @@ on_gone(struct client *client)
 	struct conn *conn =
 	    (void *)((char *)client - offsetof(struct conn, client));
 
-	if (conn->sink.fd != -1 && conn->sink.ended && conn->sink.count == 0)
+	if (conn->sink.is_open && conn->sink.ended && conn->sink.count == 0)
 		finish(conn);
 	else
 		conn_close(conn);
@@ -124,7 +158,7 @@ conn_answered(struct conn *conn)
 {
 	set_state(conn, CONN_ANSWERED);
 	drop_req(conn);
-	if (conn->sink.fd == -1)
+	if (!conn->sink.is_open)
 		conn_close(conn);
 	else
 		write_answer(conn);
@@ -152,6 +186,9 @@ begin(struct conn *conn)
 	if (conn->client.hub != NULL) {
 		set_state(conn, CONN_HELD);
 		drop_req(conn);
+		/* It was on its way when we stopped: it ends in order. */
+		if (server->stopping)
+			conn->client.ends_ms = clock_mono_ms();
 		client_start(&conn->client);
 	} else if (conn->sink.ended) {
 		conn_answered(conn);
@@ -190,8 +227,23 @@ send_reply(struct conn *conn)
 	sink_push(&conn->sink, chunk);
 }
 
+/* What a client says behind its request is nothing to us but its end. */
 static void
-on_readable(struct sink *sink)
+drop_input(struct conn *conn)
+{
+	char buf[READ_SIZE];
+	ssize_t n = sink_read(&conn->sink, buf, sizeof(buf));
+
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0 && conn->state == CONN_LINGERING)
+		conn->lingered += (uint32_t)n;
+	if (n <= 0 || conn->lingered > LINGER_BYTES)
+		conn_close(conn);
+}
+
+static void
+read_fcgi(struct sink *sink)
 {
 	struct conn *conn = (struct conn *)(void *)sink;
 	unsigned char buf[READ_SIZE];
@@ -224,6 +276,15 @@ on_readable(struct sink *sink)
 }
 
 static void
+on_readable(struct sink *sink)
+{
+	if (sink->kind == SINK_FCGI)
+		read_fcgi(sink);
+	else
+		drop_input((struct conn *)(void *)sink);
+}
+
+static void
 on_drained(struct sink *sink)
 {
 	struct conn *conn = (struct conn *)(void *)sink;
@@ -240,7 +301,20 @@ on_failed(struct sink *sink)
 	conn_close((struct conn *)(void *)sink);
 }
 
-static const struct sink_ops ops = { on_readable, on_drained, on_failed };
+static void
+on_leave(struct sink *sink)
+{
+	struct conn *conn = (struct conn *)(void *)sink;
+	struct hub *hub = conn->client.hub;
+
+	if (hub == NULL)
+		return; /* its answer is on its way already */
+	client_finish(&conn->client);
+	hub_settle(hub);
+}
+
+static const struct sink_ops ops = { on_readable, on_drained, on_failed,
+	on_leave };
 
 static void
 on_deadline(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -251,18 +325,17 @@ on_deadline(struct ev_loop *loop, ev_timer *timer, int revents)
 }
 
 static struct conn *
-conn_new(struct server *server, enum sink_kind kind, int fd)
+conn_new(struct server *server)
 {
 	struct conn *conn = xcalloc(1, sizeof(*conn));
 
 	conn->server = server;
-	sink_open(&conn->sink, kind, fd, &ops, clock_mono_ms());
 	conn->in.params_max = PARAMS_MAX;
 	conn->in.body_max = (size_t)server->config.max_body;
 	ev_init(&conn->deadline, on_deadline);
 	conn->deadline.repeat = READ_S;
 	conn->deadline.data = conn;
-	LIST_INSERT_HEAD(&conns, conn, link);
+	TAILQ_INSERT_HEAD(&conns, conn, link);
 	nconns++;
 	return conn;
 }
@@ -270,11 +343,23 @@ conn_new(struct server *server, enum sink_kind kind, int fd)
 void
 conn_new_fcgi(struct server *server, int fd)
 {
-	struct conn *conn = conn_new(server, SINK_FCGI, fd);
+	struct conn *conn = conn_new(server);
 
+	sink_open(&conn->sink, SINK_FCGI, fd, &ops, clock_mono_ms());
 	ev_timer_again(EV_DEFAULT_UC_ & conn->deadline);
 	/* httpd has sent it by now, nearly always: spare a turn of the loop. */
-	on_readable(&conn->sink);
+	read_fcgi(&conn->sink);
+}
+
+void
+conn_new_handed(struct server *server, const struct handed *from,
+    struct req *req)
+{
+	struct conn *conn = conn_new(server);
+
+	link_open_sink(&conn->sink, from, &ops, clock_mono_ms());
+	conn->req = req;
+	begin(conn);
 }
 
 /*
@@ -343,7 +428,8 @@ conn_new_cgi(struct server *server)
 	    (S_ISFIFO(sb.st_mode) || S_ISSOCK(sb.st_mode)))
 		fcntl(STDOUT_FILENO, F_SETFL,
 		    fcntl(STDOUT_FILENO, F_GETFL) | O_NONBLOCK);
-	conn = conn_new(server, SINK_CGI, STDOUT_FILENO);
+	conn = conn_new(server);
+	sink_open(&conn->sink, SINK_CGI, STDOUT_FILENO, &ops, clock_mono_ms());
 	sink_want_input(&conn->sink, false);
 	ev_timer_init(&conn->deadline, on_cgi_look, CGI_LOOK_S, CGI_LOOK_S);
 	conn->req = req;
@@ -364,8 +450,8 @@ conn_stop_idle(void)
 {
 	struct conn *conn, *next;
 
-	for (conn = LIST_FIRST(&conns); conn != NULL; conn = next) {
-		next = LIST_NEXT(conn, link);
+	for (conn = TAILQ_FIRST(&conns); conn != NULL; conn = next) {
+		next = TAILQ_NEXT(conn, link);
 		if (conn->state == CONN_READING)
 			conn_close(conn);
 	}
@@ -377,7 +463,9 @@ conn_close_all(void)
 {
 	struct conn *conn;
 
-	while ((conn = LIST_FIRST(&conns)) != NULL) {
+	while ((conn = TAILQ_FIRST(&lingering)) != NULL)
+		conn_close(conn);
+	while ((conn = TAILQ_FIRST(&conns)) != NULL) {
 		if (conn->state == CONN_WORKING)
 			conn->state = CONN_ANSWERED;
 		conn_close(conn);

@@ -14,31 +14,41 @@
 #include "shared/req.h"
 #include "shared/sink.h"
 
+struct handed;
 struct server;
 
 /* Where a connection stands. */
 enum conn_state {
-	CONN_READING,  /* a request is on its way in */
-	CONN_WORKING,  /* the program has the request */
-	CONN_HELD,     /* a client of the hub */
-	CONN_ANSWERED, /* the answer is on its way out */
+	CONN_READING,   /* a request is on its way in */
+	CONN_WORKING,   /* the program has the request */
+	CONN_HELD,      /* a client of the hub */
+	CONN_ANSWERED,  /* the answer is on its way out */
+	CONN_LINGERING, /* it is out; the client is to close */
 	CONN__MAX
 };
 
-/* One FastCGI connection, or the one request of a CGI program. */
+/*
+ * One FastCGI connection, a client that httpd handed over, or the one request
+ * of a CGI program.
+ */
 struct conn {
-	struct sink sink;      /* first: a sink's owner is found so */
-	struct client client;  /* attached while CONN_HELD */
-	struct server *server; /* whose it is */
-	struct fcgi_in in;     /* reader of the connection */
-	struct req *req;       /* while CONN_WORKING, else NULL */
-	ev_timer deadline;     /* for the request to come in; CGI: looks */
-	LIST_ENTRY(conn) link; /* all of the process */
-	uint8_t state;         /* enum conn_state */
+	struct sink sink;       /* first: a sink's owner is found so */
+	struct client client;   /* attached while CONN_HELD */
+	struct server *server;  /* whose it is */
+	struct fcgi_in in;      /* reader of the connection */
+	struct req *req;        /* while CONN_WORKING, else NULL */
+	ev_timer deadline;      /* for the request to come in; CGI: looks */
+	TAILQ_ENTRY(conn) link; /* all of the process */
+	uint32_t lingered;      /* bytes dropped while CONN_LINGERING */
+	uint8_t state;          /* enum conn_state */
 };
 
 /* Takes an accepted, non-blocking socket over. */
 void conn_new_fcgi(struct server *server, int fd);
+
+/* Takes a client that httpd handed over, and its request. */
+void conn_new_handed(struct server *server, const struct handed *from,
+    struct req *req);
 
 /* The request in the environment and on standard input. */
 void conn_new_cgi(struct server *server);

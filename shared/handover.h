@@ -16,10 +16,13 @@
  * Nobody waits for the other one with a packet: who can't send now keeps it
  * (the program) or carries the request in another way (httpd).
  *
+ * First the child says HELLO, and the program says it as well or closes: before
+ * that no client is given away.
+ *
  * A client is either handed over, and httpd knows nothing of it afterwards, or
  * parked: it stays with the child, which passes bytes on in both directions.
- * A parked client has a number that the child chooses, the smallest that is
- * free.  The child uses a number again when the program has said END of it, and
+ * A parked client has a number that the child chooses, a small one.  The
+ * child uses a number again when the program has said END of it, and
  * the program says that once for every number, also after GONE; what either of
  * them hears of a number that is over, it passes by.
  */
@@ -38,7 +41,7 @@
 
 enum handover_type {
 	/* From the child of httpd. */
-	HANDOVER_HELLO = 1, /* bytes: HANDOVER_HELLO_TEXT; comes first */
+	HANDOVER_HELLO = 1, /* bytes: HANDOVER_HELLO_TEXT; see above */
 	HANDOVER_CLIENT,    /* bytes: variables; the socket by SCM_RIGHTS */
 	HANDOVER_PARK,      /* 1 number; bytes: variables */
 	HANDOVER_INPUT_OF,  /* 1 number; bytes: what the client sent */
@@ -49,6 +52,8 @@ enum handover_type {
 	HANDOVER_DATA, /* numbers; bytes: for each of these clients */
 	HANDOVER_END,  /* numbers: end these behind what was sent */
 	HANDOVER_READ, /* pairs: bytes of input that were used */
+	HANDOVER_STOP, /* the program is about to end: give it no more clients
+			*/
 	HANDOVER__MAX
 };
 

@@ -213,6 +213,7 @@ hub_mark_dirty(struct hub *hub, struct client *client)
 		return;
 	client->dirty = true;
 	STAILQ_INSERT_TAIL(&hub->dirty, client, dirty_link);
+	hub->ndirty++;
 }
 
 void
@@ -228,18 +229,7 @@ hub_mark_behind(struct hub *hub, struct client *client)
 void
 hub_settle(struct hub *hub)
 {
-	int64_t now_ms = clock_mono_ms();
-	struct client *client, *next;
-
-	while ((client = STAILQ_FIRST(&hub->dirty)) != NULL) {
-		STAILQ_REMOVE_HEAD(&hub->dirty, dirty_link);
-		/* With thousands of clients memory is what takes the time. */
-		next = STAILQ_FIRST(&hub->dirty);
-		if (next != NULL)
-			sink_prefetch(next->sink);
-		client->dirty = false;
-		client_settle(client, now_ms);
-	}
+	settle_all(hub, clock_mono_ms());
 	board_add(hub->board, BOARD_DELIVERED, (int64_t)hub->delivered);
 	board_add(hub->board, BOARD_BYTES, (int64_t)hub->bytes);
 	hub->delivered = hub->bytes = 0;
@@ -419,6 +409,11 @@ read_news(struct hub *hub)
 	bool more = true;
 
 	status = check_head(hub);
+	if (status == DB_OK && hub->ntopics == 0) {
+		/* Nobody waits for anything: a storm costs us its last id. */
+		hub->last_id = hub->newest;
+		more = false;
+	}
 	for (int i = 0; i < TURN_BATCHES && status == DB_OK && more; i++) {
 		status = read_batch(hub, &more);
 		hub_settle(hub);
@@ -558,6 +553,7 @@ hub_stop(struct hub *hub)
 		forget_recent(&hub->recent[i]);
 	watch_stop(&hub->watch);
 	turns_stop(&hub->turns);
+	settle_free(&hub->settle);
 	db_close(&hub->db);
 	free(hub->buckets);
 }

@@ -11,6 +11,7 @@
 #include <ev.h>
 
 #include "shared/db.h"
+#include "shared/settle.h"
 #include "shared/turns.h"
 #include "shared/watch.h"
 
@@ -115,6 +116,8 @@ struct hub {
 	size_t nclients;                  /* how many */
 	size_t nsubs;                     /* subscriptions of all of them */
 	STAILQ_HEAD(, client) dirty;      /* have something to be written */
+	size_t ndirty;                    /* how many */
+	struct settle settle;             /* writes it */
 	TAILQ_HEAD(client_queue, client) behind; /* read from the table */
 	struct turns turns;    /* feeds those who are behind */
 	uint64_t delivered;    /* not yet on the scoreboard */

@@ -19,6 +19,7 @@
 
 #include <ev.h>
 
+#include "shared/handover.h"
 #include "shared/listener.h"
 #include "shared/log.h"
 #include "shared/str.h"
@@ -37,7 +38,7 @@ struct listener {
 };
 
 static int
-bind_unix(const char *path, char *error, size_t size)
+bind_unix(const char *path, int type, char *error, size_t size)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	mode_t mask;
@@ -49,7 +50,7 @@ bind_unix(const char *path, char *error, size_t size)
 		return -1;
 	}
 	memcpy(sun.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd != -1 && connect(fd, (void *)&sun, sizeof(sun)) == 0) {
 		snprintf(error, size, "%s: another process listens there",
 		    path);
@@ -131,8 +132,20 @@ int
 listener_bind(const char *where, char *error, size_t size)
 {
 	if (strncmp(where, "unix:", 5) == 0)
-		return bind_unix(where + 5, error, size);
+		return bind_unix(where + 5, SOCK_STREAM, error, size);
 	return bind_tcp(where, error, size);
+}
+
+int
+listener_bind_handover(const char *path, char *error, size_t size)
+{
+	struct str whole = { 0 };
+	int fd;
+
+	str_addf(&whole, "%s" HANDOVER_SUFFIX, path);
+	fd = bind_unix(whole.p, SOCK_SEQPACKET, error, size);
+	str_free(&whole);
+	return fd;
 }
 
 int
@@ -143,6 +156,18 @@ listener_is_socket(int fd)
 
 	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 &&
 	       on != 0;
+}
+
+int
+listener_is_handover(int fd)
+{
+	int domain = 0, type = 0;
+	socklen_t len = sizeof(int);
+
+	return listener_is_socket(fd) &&
+	       getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	       domain == AF_UNIX && type == SOCK_SEQPACKET;
 }
 
 static void

@@ -13,8 +13,15 @@ struct listener;
  */
 int listener_bind(const char *where, char *error, size_t size);
 
-/* Whether a descriptor is a listening socket. */
+/*
+ * The same for the hand-over socket that belongs to the unix socket PATH, at
+ * PATH with HANDOVER_SUFFIX behind it.
+ */
+int listener_bind_handover(const char *path, char *error, size_t size);
+
+/* Whether a descriptor is a listening socket, or one for hand-overs. */
 int listener_is_socket(int fd);
+int listener_is_handover(int fd);
 
 /*
  * Accepts on `fd`, which it takes over, and hands each connection,

@@ -34,12 +34,20 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/hub.h \
 	%D%/interest.c \
 	%D%/interest.h \
+	%D%/link.c \
+	%D%/link.h \
 	%D%/listener.c \
 	%D%/listener.h \
 	%D%/log.c \
 	%D%/log.h \
 	%D%/mute.c \
 	%D%/mute.h \
+	%D%/outbox.c \
+	%D%/outbox.h \
+	%D%/packet.c \
+	%D%/packet.h \
+	%D%/park.c \
+	%D%/park.h \
 	%D%/prune.c \
 	%D%/prune.h \
 	%D%/publish.c \
@@ -50,8 +58,12 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/rows.h \
 	%D%/schema.c \
 	%D%/schema.h \
+	%D%/sendq.c \
+	%D%/sendq.h \
 	%D%/server.c \
 	%D%/server.h \
+	%D%/settle.c \
+	%D%/settle.h \
 	%D%/sink.c \
 	%D%/sink.h \
 	%D%/statement.c \

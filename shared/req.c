@@ -4,17 +4,20 @@
  */
 #include "config.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "shared/access.h"
 #include "shared/chunk.h"
 #include "shared/clock.h"
 #include "shared/config_file.h"
 #include "shared/fcgi.h"
+#include "shared/handover.h"
 #include "shared/log.h"
 #include "shared/req.h"
 #include "shared/sink.h"
@@ -67,6 +70,25 @@ req_set_pairs(struct req *req, const void *bytes, size_t len)
 	return got;
 }
 
+int
+req_set_text(struct req *req, const char *text, size_t len)
+{
+	const char *end = text + len;
+	size_t n = 0;
+
+	if (len == 0 || end[-1] != '\0')
+		return -1;
+	for (const char *p = text; p < end; p += strlen(p) + 1, n++)
+		if (n % 2 == 0 && *p == '\0')
+			return -1;
+	if (n % 2 != 0)
+		return -1;
+	str_add(&req->arena, text, len);
+	req->nvars = n / 2;
+	req_vars_done(req);
+	return 0;
+}
+
 void
 req_free(struct req *req)
 {
@@ -76,6 +98,23 @@ req_free(struct req *req)
 	free(req->vars);
 	free(req->args);
 	*req = (struct req){ 0 };
+}
+
+void
+req_keep(struct req *req, const char *const *names, size_t n)
+{
+	struct req kept = { .config = req->config,
+		.sink = req->sink,
+		.own_port = req->own_port };
+
+	for (size_t i = 0; i < req->nvars; i++)
+		for (size_t j = 0; j < n; j++)
+			if (strcmp(req->vars[i].name, names[j]) == 0)
+				req_add_var(&kept, names[j],
+				    req->vars[i].value);
+	req_vars_done(&kept);
+	req_free(req);
+	*req = kept;
 }
 
 const char *
@@ -209,14 +248,83 @@ req_reason(int status)
 	return "Unknown";
 }
 
+/* The Date of an answer (RFC 9110, section 6.6.1), made once a second. */
+static const char *
+date_now(void)
+{
+	static char text[40];
+	static time_t made;
+	time_t now = (time_t)(clock_wall_ms() / 1000);
+	struct tm tm;
+
+	if (now != made && gmtime_r(&now, &tm) != NULL) {
+		strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+		made = now;
+	}
+	return text;
+}
+
 void
 req_add_status(const struct sink *sink, struct str *out, int status)
 {
-	if (sink->kind == SINK_RAW)
-		str_addf(out, "HTTP/1.1 %d %s\r\nConnection: close\r\n", status,
-		    req_reason(status));
+	if (sink_is_http(sink))
+		str_addf(out,
+		    "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: close\r\n",
+		    status, req_reason(status), date_now());
 	else
 		str_addf(out, "Status: %d %s\r\n", status, req_reason(status));
+}
+
+/* Whether a line without its end is NAME: VALUE (RFC 9112, section 5). */
+static bool
+is_field(const char *line, size_t len)
+{
+	static const char marks[] = "!#$%&'*+-.^_`|~";
+	size_t i = 0;
+
+	while (i < len && line[i] != ':') {
+		if (!isalnum((unsigned char)line[i]) &&
+		    memchr(marks, line[i], sizeof(marks) - 1) == NULL)
+			return false;
+		i++;
+	}
+	if (i == 0 || i == len)
+		return false;
+	for (; i < len; i++)
+		if ((unsigned char)line[i] < ' ' ? line[i] != '\t'
+						 : line[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* Whether a field is one that says how the answer is framed, or is ours. */
+static bool
+is_ours(const char *line)
+{
+	static const char *const names[] = { "Connection:", "Content-Length:",
+		"Content-Type:", "Date:", "Keep-Alive:", "Sec-WebSocket-",
+		"Status:", "Trailer:", "Transfer-Encoding:", "Upgrade:" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncasecmp(line, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+void
+req_add_given(const struct req *req, struct str *out)
+{
+	const char *line, *end;
+
+	if (!sink_is_http(req->sink))
+		return;
+	line = req_var(req, HANDOVER_HEADERS);
+	for (; (end = strstr(line, "\r\n")) != NULL; line = end + 2) {
+		size_t len = (size_t)(end - line);
+
+		if (is_field(line, len) && !is_ours(line))
+			str_add(out, line, len + 2);
+	}
 }
 
 void
@@ -225,6 +333,7 @@ req_head(const struct req *req, struct str *out, int status, const char *type)
 	req_add_status(req->sink, out, status);
 	if (type != NULL)
 		str_addf(out, "Content-Type: %s\r\n", type);
+	req_add_given(req, out);
 	access_add_cors(req, out);
 }
 

@@ -49,11 +49,23 @@ struct req {
  */
 int req_set_pairs(struct req *req, const void *bytes, size_t len);
 
+/*
+ * Fills the variables from "NAME\0VALUE\0" each.  Returns -1 if the bytes are
+ * none, are not in pairs, or a name is empty.
+ */
+int req_set_text(struct req *req, const char *text, size_t len);
+
 /* Adds one variable; both texts are copied. */
 void req_add_var(struct req *req, const char *name, const char *value);
 
 /* Call once after the last req_add_var. */
 void req_vars_done(struct req *req);
+
+/*
+ * Frees all but the variables that are named: for those who keep a request
+ * because of some.
+ */
+void req_keep(struct req *req, const char *const *names, size_t n);
 
 void req_free(struct req *req);
 
@@ -88,10 +100,18 @@ const char *req_reason(int status);
 void req_add_status(const struct sink *sink, struct str *out, int status);
 
 /*
+ * Appends the header lines that httpd's other modules had set when it handed
+ * the client over; nothing where httpd adds them itself.  What frames the
+ * answer is ours to say, and such lines are left out, as are those that are not
+ * whole.
+ */
+void req_add_given(const struct req *req, struct str *out);
+
+/*
  * Appends status, Content-Type and the headers that every answer has, CORS
  * among them, in the form that the sink needs: "Status:" for CGI and FastCGI, a
- * status line for a raw socket.  The caller appends its own headers and the
- * empty line.
+ * status line and Date where we speak HTTP ourselves.  The caller appends its
+ * own headers and the empty line.
  */
 void req_head(const struct req *req, struct str *out, int status,
     const char *type);

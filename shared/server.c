@@ -11,10 +11,12 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #ifdef HAVE_MALLOC_TRIM
 #include <malloc.h>
 #endif
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +27,9 @@
 #include "shared/client.h"
 #include "shared/clock.h"
 #include "shared/conn.h"
+#include "shared/handover.h"
 #include "shared/interest.h"
+#include "shared/link.h"
 #include "shared/listener.h"
 #include "shared/log.h"
 #include "shared/req.h"
@@ -38,6 +42,7 @@
 #define TRIM_BYTES  (8 << 20) /* to be given back */
 #define BOARD_SLOTS 8192      /* channels listed by a server */
 #define CGI_SLOTS   128       /* the same by a CGI program */
+#define LINKS_FD    3         /* where tidings run puts the second socket */
 #define PATH_SYSTEM SYSCONFDIR "/tidings/tidings.conf"
 
 static void
@@ -74,6 +79,22 @@ resolve_database(struct config *config)
 	config->database = real;
 }
 
+/* Whose hand-overs are taken.  Returns -1 if there is no such user. */
+static int
+find_handover_uid(const struct config *config, uid_t *uid)
+{
+	const struct passwd *pw;
+
+	*uid = geteuid();
+	if (config->handover_user == NULL)
+		return 0;
+	pw = getpwnam(config->handover_user);
+	if (pw == NULL)
+		return -1;
+	*uid = pw->pw_uid;
+	return 0;
+}
+
 static void heed_signals(struct server *server);
 
 void
@@ -89,6 +110,9 @@ server_init(struct server *server, const struct program *program,
 	if (config_load(&server->config, server->config_path, error,
 		sizeof(error)) == -1)
 		fatalx("%s", error);
+	if (find_handover_uid(&server->config, &server->handover_uid) == -1)
+		fatalx("handover_user: there is no user %s",
+		    server->config.handover_user);
 	log_init(program->name,
 	    server->config.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	resolve_database(&server->config);
@@ -137,6 +161,18 @@ end_clients(struct server *server)
 }
 
 static void
+stop_listening(struct server *server)
+{
+	listener_stop(server->listener);
+	if (server->links_path != NULL)
+		unlink(server->links_path);
+	listener_stop(server->links);
+	free(server->links_path);
+	server->listener = server->links = NULL;
+	server->links_path = NULL;
+}
+
+static void
 on_stop(struct ev_loop *loop, ev_signal *sig, int revents)
 {
 	struct server *server = sig->data;
@@ -147,9 +183,10 @@ on_stop(struct ev_loop *loop, ev_signal *sig, int revents)
 		ev_break(loop, EVBREAK_ALL);
 		return;
 	}
+	stop_listening(server);
+	/* Who is handed over already is held, to be ended as all others are. */
+	link_stop_all();
 	server->stopping = true;
-	listener_stop(server->listener);
-	server->listener = NULL;
 	within_ms = server->program->stop != NULL
 			? server->program->stop(server)
 			: end_clients(server);
@@ -168,6 +205,7 @@ on_reload(struct ev_loop *loop, ev_signal *sig, int revents)
 	struct server *server = sig->data;
 	struct config config, before = server->config;
 	char error[400];
+	uid_t uid;
 
 	(void)loop;
 	(void)revents;
@@ -176,6 +214,12 @@ on_reload(struct ev_loop *loop, ev_signal *sig, int revents)
 		log_warnx("%s; the settings stay as they were", error);
 		return;
 	}
+	if (find_handover_uid(&config, &uid) == 0)
+		server->handover_uid = uid;
+	else
+		log_warnx("handover_user: there is no user %s; it stays as it "
+			  "was",
+		    config.handover_user);
 	resolve_database(&config);
 	config_keep_fixed(&config, &before);
 	server->config = config;
@@ -239,9 +283,10 @@ server_run(struct server *server)
 void
 server_free(struct server *server)
 {
-	listener_stop(server->listener);
+	stop_listening(server);
 	writer_stop(server->writer);
 	conn_close_all();
+	link_close_all();
 	hub_stop(&server->hub);
 	board_close(server->board);
 	config_free(&server->config);
@@ -251,6 +296,42 @@ static void
 on_accepted(void *arg, int fd)
 {
 	conn_new_fcgi(arg, fd);
+}
+
+static void
+on_link(void *arg, int fd)
+{
+	link_new(arg, fd);
+}
+
+void
+server_take_links(struct server *server, int fd, const char *where)
+{
+	struct str path = { 0 };
+	char error[400];
+
+	if (fd == STDIN_FILENO) {
+		/* It may be anything that was left open. */
+		fd = listener_is_handover(LINKS_FD) ? LINKS_FD : -1;
+	} else if (where != NULL && strncmp(where, "unix:", 5) != 0) {
+		fd = -1;
+	} else {
+		if (where != NULL)
+			str_addz(&path, where + 5);
+		else
+			str_addf(&path, "%s/%s.sock", server->config.run_dir,
+			    server->program->name);
+		fd = listener_bind_handover(path.p, error, sizeof(error));
+		str_addz(&path, HANDOVER_SUFFIX);
+		/* httpd has another way. */
+		if (fd == -1)
+			log_warnx("no hand-overs: %s", error);
+		else
+			server->links_path = xstrndup(path.p, path.len);
+	}
+	str_free(&path);
+	if (fd != -1)
+		server->links = listener_start(fd, on_link, server);
 }
 
 /* Standard input if it listens, -l, or the socket in run_dir. */
@@ -322,8 +403,11 @@ server_main(const struct program *program, int argc, char **argv)
 		if (conn_count() > 0)
 			server_run(&server);
 	} else {
-		server.listener = listener_start(find_socket(&server, where),
-		    on_accepted, &server);
+		int fd = find_socket(&server, where);
+
+		server.listener = listener_start(fd, on_accepted, &server);
+		if (program->handed != NULL)
+			server_take_links(&server, fd, where);
 		log_info("ready");
 		server_run(&server);
 	}
@@ -364,7 +448,7 @@ server_hold(struct server *server, struct conn *conn, struct req *req,
 	enum db_status status;
 
 	if ((int64_t)server->hub.nclients >= server->config.max_clients ||
-	    server->stopping) {
+	    (server->stopping && conn->sink.kind == SINK_FCGI)) {
 		board_add(server->board, BOARD_REFUSED, 1);
 		req_fail(req, 503, 1202,
 		    "this server holds as many clients as it may");

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <sys/types.h>
+
 #include <ev.h>
 
 #include "shared/config_file.h"
@@ -12,6 +14,7 @@
 
 struct board;
 struct conn;
+struct handed;
 struct listener;
 struct req;
 struct server;
@@ -28,6 +31,11 @@ struct program {
 	 * conn_answered.
 	 */
 	void (*handle)(struct server *, struct conn *, struct req *);
+	/*
+	 * Takes a client that httpd hands over, and its request; NULL = there
+	 * is no socket for that.
+	 */
+	void (*handed)(struct server *, const struct handed *, struct req *);
 	/* The configuration has changed; or NULL. */
 	void (*reload)(struct server *);
 	/*
@@ -46,6 +54,9 @@ struct server {
 	struct board *board;           /* or NULL */
 	struct writer *writer;         /* or NULL */
 	struct listener *listener;     /* or NULL: CGI, or stopping */
+	struct listener *links;        /* of hand-overs, or NULL */
+	char *links_path;              /* of its socket, if we made it */
+	uid_t handover_uid;            /* whose hand-overs are taken */
 	bool is_cgi;                   /* one request, then exit */
 	bool stopping;                 /* on the way out */
 	ev_timer trim;                 /* gives memory back */
@@ -63,10 +74,14 @@ int server_main(const struct program *program, int argc, char **argv);
 /*
  * The parts of it, for the daemon, which brings a listener of its own.
  * server_init exits with a sentence if the configuration or the database is not
- * as it should be.
+ * as it should be.  server_take_links comes behind the listening socket `fd`:
+ * the socket of hand-overs is descriptor 3 if `fd` was inherited as standard
+ * input, else it is bound beside `where`, or in run_dir if that is NULL; there
+ * is none beside a port of TCP.
  */
 void server_init(struct server *server, const struct program *program,
     const char *config_path, bool is_cgi);
+void server_take_links(struct server *server, int fd, const char *where);
 void server_run(struct server *server);
 void server_free(struct server *server);
 

@@ -22,6 +22,7 @@
 #include "shared/chunk.h"
 #include "shared/clock.h"
 #include "shared/fcgi.h"
+#include "shared/park.h"
 #include "shared/sink.h"
 #include "shared/str.h"
 
@@ -38,12 +39,6 @@ struct batch {
 	size_t bytes;                          /* in all pieces */
 	unsigned char header[FCGI_HEADER_LEN]; /* of the record it begins */
 };
-
-static struct chunk *
-queue_at(const struct sink *sink, uint32_t i)
-{
-	return sink->queue[(sink->head + i) & (sink->size - 1)];
-}
 
 /* A client that keeps up never has more than fits without an allocation. */
 static void
@@ -75,7 +70,7 @@ queue_grow(struct sink *sink)
 	struct chunk **queue = xreallocarray(NULL, size, sizeof(*queue));
 
 	for (uint32_t i = 0; i < sink->count; i++)
-		queue[i] = queue_at(sink, i);
+		queue[i] = sink_queue_at(sink, i);
 	if (sink->queue != sink->few)
 		free(sink->queue);
 	sink->queue = queue;
@@ -116,25 +111,44 @@ watch(struct sink *sink, int events)
 		ev_io_start(EV_DEFAULT_UC_ & sink->io);
 }
 
-void
-sink_open(struct sink *sink, enum sink_kind kind, int fd,
-    const struct sink_ops *ops, int64_t now_ms)
+static void
+make_open(struct sink *sink, enum sink_kind kind, const struct sink_ops *ops,
+    int64_t now_ms)
 {
-	*sink = (struct sink){ .fd = fd,
+	*sink = (struct sink){ .fd = -1,
+		.is_open = true,
 		.kind = (uint8_t)kind,
 		.ops = ops,
 		.request_id = 1,
 		.progress_ms = now_ms };
 	use_few(sink);
+}
+
+void
+sink_open(struct sink *sink, enum sink_kind kind, int fd,
+    const struct sink_ops *ops, int64_t now_ms)
+{
+	make_open(sink, kind, ops, now_ms);
+	sink->fd = fd;
 	ev_io_init(&sink->io, on_io, fd, EV_READ);
 	sink->io.data = sink;
 	ev_io_start(EV_DEFAULT_UC_ & sink->io);
 }
 
 void
+sink_open_parked(struct sink *sink, struct park *park, uint32_t number,
+    const struct sink_ops *ops, int64_t now_ms)
+{
+	make_open(sink, SINK_LINK, ops, now_ms);
+	park_add(park, number, sink);
+}
+
+void
 sink_want_input(struct sink *sink, bool want)
 {
-	if (sink->fd != -1)
+	if (sink->kind == SINK_LINK)
+		park_want_input(sink, want);
+	else if (sink->is_open)
 		watch(sink,
 		    (want ? EV_READ : 0) | (sink->blocked ? EV_WRITE : 0));
 }
@@ -142,7 +156,7 @@ sink_want_input(struct sink *sink, bool want)
 void
 sink_push(struct sink *sink, struct chunk *chunk)
 {
-	if (sink->ended || sink->fd == -1 || chunk->len == 0) {
+	if (sink->ended || !sink->is_open || chunk->len == 0) {
 		chunk_unref(chunk);
 		return;
 	}
@@ -159,7 +173,7 @@ sink_end(struct sink *sink)
 	unsigned char end[FCGI_END_LEN];
 	struct chunk *chunk;
 
-	if (sink->ended || sink->fd == -1)
+	if (sink->ended || !sink->is_open)
 		return;
 	if (sink->kind == SINK_FCGI) {
 		fcgi_put_end(end, sink->request_id, FCGI_REQUEST_COMPLETE);
@@ -189,7 +203,7 @@ batch_content(struct batch *batch, const struct sink *sink, size_t max)
 	size_t sum = 0, offset = sink->offset;
 
 	for (uint32_t i = 0; i < sink->count && batch->n < IOV_CAP - 2; i++) {
-		const struct chunk *c = queue_at(sink, i);
+		const struct chunk *c = sink_queue_at(sink, i);
 		size_t len = c->len - offset;
 
 		if (c->raw || sum == max)
@@ -208,7 +222,7 @@ static void
 batch_raw(struct batch *batch, const struct sink *sink, uint32_t i)
 {
 	for (; i < sink->count && batch->n < IOV_CAP; i++) {
-		const struct chunk *c = queue_at(sink, i);
+		const struct chunk *c = sink_queue_at(sink, i);
 		size_t offset = i == 0 ? sink->offset : 0;
 
 		if (!c->raw)
@@ -224,8 +238,8 @@ place_behind(const struct sink *sink, size_t len)
 	uint32_t i = 0;
 
 	len += sink->offset;
-	while (i < sink->count && len >= queue_at(sink, i)->len)
-		len -= queue_at(sink, i++)->len;
+	while (i < sink->count && len >= sink_queue_at(sink, i)->len)
+		len -= sink_queue_at(sink, i++)->len;
 	return len == 0 ? i : sink->count;
 }
 
@@ -254,16 +268,15 @@ batch_record(struct batch *batch, struct sink *sink)
 		batch_raw(batch, sink, place_behind(sink, sum));
 }
 
-/* Takes `n` bytes that went out off the books. */
-static void
-account(struct sink *sink, size_t n)
+void
+sink_take_off(struct sink *sink, size_t n)
 {
 	size_t part = n < sink->header_left ? n : sink->header_left;
 
 	sink->header_left = (uint8_t)(sink->header_left - part);
 	n -= part;
 	while (n > 0) {
-		const struct chunk *c = queue_at(sink, 0);
+		const struct chunk *c = sink_queue_at(sink, 0);
 		size_t left = c->len - sink->offset;
 		bool raw = c->raw;
 
@@ -290,20 +303,35 @@ write_batch(struct sink *sink, struct batch *batch)
 }
 
 /* One whole chunk: what is shared goes out as it lies there. */
+static struct iovec
+alone(const struct sink *sink)
+{
+	struct chunk *c = sink_queue_at(sink, 0);
+
+	if (sink->kind == SINK_RAW)
+		return (struct iovec){ c->bytes + sink->offset,
+			c->len - sink->offset };
+	return (struct iovec){ c->record, FCGI_HEADER_LEN + c->len };
+}
+
+/* Of the one chunk something has left. */
+static void
+begin_alone(struct sink *sink)
+{
+	if (sink->kind != SINK_FCGI)
+		return;
+	sink->header_left = FCGI_HEADER_LEN;
+	sink->record_left = sink->record_len = sink_queue_at(sink, 0)->len;
+}
+
 static ssize_t
 send_alone(struct sink *sink)
 {
-	struct chunk *c = queue_at(sink, 0);
-	ssize_t n;
+	struct iovec iov = alone(sink);
+	ssize_t n = send(sink->fd, iov.iov_base, iov.iov_len, MSG_NOSIGNAL);
 
-	if (sink->kind == SINK_RAW)
-		return send(sink->fd, c->bytes + sink->offset,
-		    c->len - sink->offset, MSG_NOSIGNAL);
-	n = send(sink->fd, c->record, FCGI_HEADER_LEN + c->len, MSG_NOSIGNAL);
-	if (n > 0) {
-		sink->header_left = FCGI_HEADER_LEN;
-		sink->record_left = sink->record_len = c->len;
-	}
+	if (n > 0)
+		begin_alone(sink);
 	return n;
 }
 
@@ -311,7 +339,7 @@ send_alone(struct sink *sink)
 static bool
 is_alone(const struct sink *sink)
 {
-	const struct chunk *c = queue_at(sink, 0);
+	const struct chunk *c = sink_queue_at(sink, 0);
 
 	if (sink->count != 1 || sink->kind == SINK_CGI)
 		return false;
@@ -330,7 +358,7 @@ write_some(struct sink *sink)
 	batch.n = 0;
 	batch.bytes = 0;
 	if (sink->kind == SINK_FCGI &&
-	    (sink->record_left > 0 || !queue_at(sink, 0)->raw)) {
+	    (sink->record_left > 0 || !sink_queue_at(sink, 0)->raw)) {
 		batch_record(&batch, sink);
 	} else {
 		batch_content(&batch, sink, SIZE_MAX);
@@ -340,12 +368,35 @@ write_some(struct sink *sink)
 	return write_batch(sink, &batch);
 }
 
+bool
+sink_lone(const struct sink *sink, struct iovec *iov)
+{
+	if (!sink->is_open || sink->blocked || sink->kind == SINK_LINK ||
+	    sink->count != 1 || !is_alone(sink))
+		return false;
+	*iov = alone(sink);
+	return true;
+}
+
+void
+sink_sent(struct sink *sink, size_t n, int64_t now_ms)
+{
+	begin_alone(sink);
+	sink->progress_ms = now_ms;
+	sink->sent += n;
+	sink_take_off(sink, n);
+}
+
 int
 sink_flush(struct sink *sink, int64_t now_ms)
 {
 	bool blocked = false;
 
-	while (sink->count > 0 && sink->fd != -1) {
+	if (!sink->is_open)
+		return 0;
+	if (sink->kind == SINK_LINK)
+		return park_flush(sink, now_ms);
+	while (sink->count > 0) {
 		ssize_t n = write_some(sink);
 
 		if (n == -1 && errno == EINTR)
@@ -359,9 +410,9 @@ sink_flush(struct sink *sink, int64_t now_ms)
 			return -1;
 		sink->progress_ms = now_ms;
 		sink->sent += (uint64_t)n;
-		account(sink, (size_t)n);
+		sink_take_off(sink, (size_t)n);
 	}
-	if (blocked != sink->blocked && sink->fd != -1) {
+	if (blocked != sink->blocked) {
 		if (blocked)
 			sink->progress_ms = now_ms;
 		sink->blocked = blocked;
@@ -381,15 +432,34 @@ sink_reuse(struct sink *sink)
 	sink->sent = 0;
 }
 
+ssize_t
+sink_read(struct sink *sink, void *buf, size_t size)
+{
+	if (sink->kind == SINK_LINK)
+		return park_read(sink, buf, size);
+	return read(sink->fd, buf, size);
+}
+
+bool
+sink_shut(struct sink *sink)
+{
+	return sink->kind != SINK_LINK && shutdown(sink->fd, SHUT_WR) == 0;
+}
+
 void
 sink_close(struct sink *sink)
 {
-	if (sink->fd == -1)
+	if (!sink->is_open)
 		return;
-	ev_io_stop(EV_DEFAULT_UC_ & sink->io);
+	sink->is_open = false;
 	while (sink->count > 0)
 		queue_pop(sink);
-	close(sink->fd);
+	if (sink->kind == SINK_LINK) {
+		park_remove(sink);
+	} else {
+		ev_io_stop(EV_DEFAULT_UC_ & sink->io);
+		close(sink->fd);
+	}
 	sink->fd = -1;
 	sink->queued = 0;
 	sink->blocked = false;

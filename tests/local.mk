@@ -38,8 +38,11 @@ C_TESTS = \
 	%D%/hub.t \
 	%D%/log.t \
 	%D%/mute.t \
+	%D%/packet.t \
 	%D%/prune.t \
 	%D%/publish.t \
+	%D%/sendq.t \
+	%D%/settle.t \
 	%D%/sink.t \
 	%D%/str.t \
 	%D%/subs.t \
@@ -77,10 +80,16 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 %C%_log_t_LDADD = $(UNIT_LIBS)
 %C%_mute_t_SOURCES = %D%/mute_t.c
 %C%_mute_t_LDADD = $(UNIT_LIBS)
+%C%_packet_t_SOURCES = %D%/packet_t.c
+%C%_packet_t_LDADD = $(UNIT_LIBS)
 %C%_prune_t_SOURCES = %D%/prune_t.c
 %C%_prune_t_LDADD = $(UNIT_LIBS)
 %C%_publish_t_SOURCES = %D%/publish_t.c
 %C%_publish_t_LDADD = $(UNIT_LIBS)
+%C%_sendq_t_SOURCES = %D%/sendq_t.c
+%C%_sendq_t_LDADD = $(UNIT_LIBS)
+%C%_settle_t_SOURCES = %D%/settle_t.c
+%C%_settle_t_LDADD = $(UNIT_LIBS)
 %C%_sink_t_SOURCES = %D%/sink_t.c
 %C%_sink_t_LDADD = $(UNIT_LIBS)
 %C%_str_t_SOURCES = %D%/str_t.c
@@ -106,6 +115,7 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 	%D%/fuzz/fuzz-fcgi.c \
 	%D%/fuzz/fuzz-handshake.c \
 	%D%/fuzz/fuzz-json.c \
+	%D%/fuzz/fuzz-packet.c \
 	%D%/fuzz/fuzz-query.c \
 	%D%/fuzz/fuzz-wsframe.c \
 	%D%/fuzz/replay_t.c \
@@ -115,6 +125,7 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 # What the shell finds by "ls tests/*.t".
 dist_check_SCRIPTS += \
 	%D%/a-channel-tells-what-it-holds-and-can-be-emptied.t \
+	%D%/a-crowd-gets-the-same-with-and-without-io-uring.t \
 	%D%/a-cursor-moves-through-all-transports.t \
 	%D%/a-large-backlog-comes-without-waiting.t \
 	%D%/a-loss-is-told-by-a-reset-on-every-transport.t \
@@ -148,7 +159,12 @@ dist_check_SCRIPTS += \
 	%D%/forwarded-addresses-count-from-trusted-proxies-only.t \
 	%D%/full-disk-refuses-publish-alone.t \
 	%D%/full-run-folder-kills-nobody.t \
+	%D%/hand-overs-are-taken-from-httpds-user-alone.t \
+	%D%/hand-overs-by-the-thousand-leave-nothing.t \
+	%D%/hand-overs-without-descriptors-cost-one-client-each.t \
+	%D%/handed-over-clients-are-answered-in-http.t \
 	%D%/held-streams-end-by-themselves-after-a-random-life.t \
+	%D%/held-websockets-keep-little-of-their-request.t \
 	%D%/htmx-works-unchanged.t \
 	%D%/http2-does-not-hold-streams-back.t \
 	%D%/iframe-callback-names-are-checked.t \
@@ -192,9 +208,20 @@ dist_check_SCRIPTS += \
 	%D%/locked-database-delays-the-start.t \
 	%D%/longpoll-answers-empty-or-304-after-wait-seconds.t \
 	%D%/longpoll-holds-until-a-message-comes.t \
+	%D%/malformed-hand-overs-end-that-link-alone.t \
 	%D%/manuals-match-the-programs.t \
 	%D%/messages-arrive-exactly-as-published-on-every-transport.t \
 	%D%/missing-database-comes-back.t \
+	%D%/mod-tidings-asks-httpd-who-may-first.t \
+	%D%/mod-tidings-clients-outlive-httpd.t \
+	%D%/mod-tidings-declines-what-it-cant-give-away.t \
+	%D%/mod-tidings-goes-around-programs-that-are-away-or-stuck.t \
+	%D%/mod-tidings-hand-overs-by-the-thousand-leave-nothing.t \
+	%D%/mod-tidings-holds-no-worker-of-event.t \
+	%D%/mod-tidings-holds-no-worker-of-prefork.t \
+	%D%/mod-tidings-holds-no-worker-of-worker.t \
+	%D%/mod-tidings-refuses-wrong-directives.t \
+	%D%/mod-tidings-tells-all-that-httpd-knows.t \
 	%D%/out-of-descriptors-recovers.t \
 	%D%/page-chat-in-readme.t \
 	%D%/page-chat.t \
@@ -215,6 +242,8 @@ dist_check_SCRIPTS += \
 	%D%/page-wordpress-style.t \
 	%D%/php-helper-publishes-in-the-applications-transaction.t \
 	%D%/php-runs-in-the-examples-alone.t \
+	%D%/parked-clients-share-what-they-get.t \
+	%D%/parked-clients-that-take-nothing-hold-nobody-up.t \
 	%D%/poll-answers-304-only-to-if-none-match.t \
 	%D%/poll-answers-what-came-since-the-cursor.t \
 	%D%/polling-pages-through-a-backlog-without-loss.t \
@@ -246,6 +275,7 @@ dist_check_SCRIPTS += \
 	%D%/stalled-reader-is-cut.t \
 	%D%/status-is-a-page-json-and-metrics.t \
 	%D%/stop-ends-every-stream.t \
+	%D%/stop-ends-what-httpd-handed-over.t \
 	%D%/streams-beat-while-nothing-happens.t \
 	%D%/the-schema-refuses-what-could-not-be-sent.t \
 	%D%/tidings-feed-element.t \
@@ -349,6 +379,16 @@ EXTRA_DIST += \
 	%D%/fuzz/corpus/json/script \
 	%D%/fuzz/corpus/json/surrogate \
 	%D%/fuzz/corpus/json/twice \
+	%D%/fuzz/corpus/packet/client \
+	%D%/fuzz/corpus/packet/client-evil-headers \
+	%D%/fuzz/corpus/packet/gone \
+	%D%/fuzz/corpus/packet/hello \
+	%D%/fuzz/corpus/packet/input \
+	%D%/fuzz/corpus/packet/leave \
+	%D%/fuzz/corpus/packet/lies \
+	%D%/fuzz/corpus/packet/park \
+	%D%/fuzz/corpus/packet/taken \
+	%D%/fuzz/corpus/packet/two-descriptors \
 	%D%/fuzz/corpus/query/bad-escape \
 	%D%/fuzz/corpus/query/channels \
 	%D%/fuzz/corpus/query/control \
@@ -388,7 +428,10 @@ EXTRA_DIST += \
 	%D%/fuzz/run \
 	%D%/lib/es5_names.js \
 	%D%/lib/es5_page.js \
+	%D%/lib/handover_site.py \
+	%D%/lib/handover_cases.py \
 	%D%/lib/npm_clients.py \
+	%D%/lib/fake_httpd.py \
 	%D%/lib/fault_proxy.py \
 	%D%/lib/tidings_clients.py \
 	%D%/lib/tidings_test.py \
@@ -408,9 +451,9 @@ FUZZ_SECONDS = 60
 FUZZ_TARGETS =
 FUZZ_DEFS = $(DEFS) $(DEFAULT_INCLUDES) -I$(srcdir) -I$(builddir) \
 	$(SQLITE_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(NETTLE_CFLAGS) \
-	$(ZLIB_CFLAGS) $(CPPFLAGS)
+	$(URING_CFLAGS) $(ZLIB_CFLAGS) $(CPPFLAGS)
 FUZZ_LINK = $(SQLITE_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(EV_LIBS) \
-	$(NETTLE_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS) $(HTTP_PARSER_LIBS)
+	$(NETTLE_LIBS) $(URING_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS) $(HTTP_PARSER_LIBS)
 fuzz: all
 	CPPFLAGS='$(FUZZ_DEFS)' LIBS='$(FUZZ_LINK)' $(srcdir)/%D%/fuzz/run \
 	    $(srcdir) $(builddir) $(FUZZ_SECONDS) $(FUZZ_TARGETS)
@@ -426,6 +469,7 @@ VALGRIND_TESTS = \
 	%D%/broken-websocket-peers-harm-nobody.t \
 	%D%/cursors-are-read-in-every-form-and-place.t \
 	%D%/killed-programs-lose-nothing.t \
+	%D%/malformed-hand-overs-end-that-link-alone.t \
 	%D%/messages-arrive-exactly-as-published-on-every-transport.t \
 	%D%/missing-database-comes-back.t \
 	%D%/publish-commits-a-batch-whole-or-not-at-all.t \

@@ -19,7 +19,7 @@ from tidings_test import BUILD, SRC, run  # noqa: E402
 PROGRAMS = ['cgi-bin/' + name for name in
             ('iframe', 'longpoll', 'poll', 'publish', 'sse', 'status')] + ['daemon/wsd']
 MANUALS = [p + '.8' for p in PROGRAMS] + [
-    'cgi-bin/tidings.conf.5', 'sql/tidings-sql.7', 'tools/tidings.1']
+    'apache/mod_tidings.8', 'cgi-bin/tidings.conf.5', 'sql/tidings-sql.7', 'tools/tidings.1']
 PNG = b'\x89PNG\r\n\x1a\n not really'
 
 
@@ -331,7 +331,7 @@ def check_httpd_lines(tap):
         included = included.replace('${%s}' % name, value)
     included = {squeeze(line) for line in included.split('\n')}
     for path in MANUALS:
-        if not path.endswith('.8'):
+        if not path.endswith('.8') or path.startswith('apache/'):
             continue
         lines = re.findall(r'^ProxyPass (?:[^\n]*\\\n)*[^\n]*', '\n'.join(
             text for _, text in literals(path)), re.M)
@@ -340,8 +340,23 @@ def check_httpd_lines(tap):
                *map(squeeze, lines))
 
 
+def check_directives(tap):
+    """Those of the module, with the defaults that its help tells."""
+    table = dict(re.findall(r'AP_INIT_\w+\("(\w+)".*?"([^"]*)"\)',
+                            read('apache/mod_tidings.c'), re.S))
+    items = re.split(r'^\.It Ic ', '\n'.join(
+        manual_section('apache/mod_tidings.8', 'DESCRIPTION')), flags=re.M)[1:]
+    manual = {item.split()[0]: item for item in items}
+    tap.equal(sorted(manual), sorted(table), 'mod_tidings.8 describes its directives')
+    for name, help in table.items():
+        for default in re.findall(r'\((\w+)\)', help):
+            if default != 'default':
+                tap.ok(re.search(r'default is\n\.Cm %s \.' % default, manual.get(name, '')),
+                       'mod_tidings.8: the default of %s' % name, default)
+
+
 def check_lint(tap):
-    paths = sorted(os.path.relpath(p, SRC) for d in ('cgi-bin', 'daemon', 'sql', 'tools')
+    paths = sorted(os.path.relpath(p, SRC) for d in ('apache', 'cgi-bin', 'daemon', 'sql', 'tools')
                    for p in glob.glob(os.path.join(SRC, d, '*.[1-9]')))
     tap.equal(paths, sorted(MANUALS), 'these manuals are all there are')
     if shutil.which('mandoc') is None:
@@ -358,6 +373,7 @@ def main(tap):
     check_synopsis(tap)
     check_settings(tap)
     check_httpd_lines(tap)
+    check_directives(tap)
     check_lint(tap)
     with tempfile.TemporaryDirectory(prefix='tidings-test-') as folder:
         check_example_files(tap, folder)

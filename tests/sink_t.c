@@ -60,7 +60,7 @@ on_failed(struct sink *sink)
 	sink_close(sink);
 }
 
-static const struct sink_ops ops = { on_readable, on_drained, on_failed };
+static const struct sink_ops ops = { on_readable, on_drained, on_failed, NULL };
 
 static void
 pair_open(struct pair *pair, enum sink_kind kind, int sndbuf)

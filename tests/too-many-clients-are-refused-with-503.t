@@ -35,11 +35,16 @@ def main(tap):
             with RawStream(site.port, path) as s:
                 site.wait_subscribers(name, 1)
                 tap.ok(True, name + ': there is room when they have gone')
+    # A heartbeat long enough for clients that answer no ping.
+    with Site({'tidings': {'max_clients': str(LIMIT)},
+               'wsd': {'close_timeout': '30s'}}) as site:
         held = [WebSocket(site.port, '/push/ws?channel=ws') for _ in range(LIMIT)]
         for port in (site.port, site.ws_port):
             with WebSocket(port, '/push/ws?channel=ws') as ws:
                 tap.equal(ws.status, 503, 'ws: one more is refused')
                 tap.ok('retry-after:' in ws.head.lower(), 'ws: with Retry-After', ws.head)
+        # Who was refused and does not close takes nobody's place.
+        refused = [WebSocket(site.ws_port, '/push/ws?channel=ws') for _ in range(3)]
         held.pop().close()
         def taken():
             ws = WebSocket(site.port, '/push/ws?channel=ws')
@@ -48,7 +53,7 @@ def main(tap):
         with contextlib.suppress(Failure):
             wait_for(taken, 5, '101', 0.05)
         tap.equal(held[-1].status, 101, 'ws: there is room when one has gone')
-        for ws in held:
+        for ws in held + refused:
             ws.close()
 
 

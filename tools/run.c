@@ -28,6 +28,7 @@
 #include "shared/board.h"
 #include "shared/clock.h"
 #include "shared/config_file.h"
+#include "shared/handover.h"
 #include "shared/listener.h"
 #include "shared/log.h"
 #include "shared/str.h"
@@ -36,12 +37,15 @@
 #define QUICK_MS  2000  /* a life shorter than this is a failure */
 #define QUICK_MAX 7     /* so that the longest wait is 32 s */
 #define STOP_MS   10000 /* behind wsd: what has not ended is killed */
+#define LINKS_FD  3     /* where a program finds its second socket */
 
 /* One program. */
 struct child {
 	const char *name;   /* of binary, socket and pid file */
 	const char *folder; /* of the binary in the build tree */
+	bool handed;        /* httpd may hand clients over to it */
 	int fd;             /* its listening socket */
+	int links_fd;       /* the one for hand-overs, -1 = none */
 	pid_t pid;          /* 0 = not running */
 	int64_t started_ms; /* monotonic */
 	int64_t again_ms;   /* monotonic, when to start it */
@@ -50,13 +54,13 @@ struct child {
 };
 
 static struct child children[] = {
-	{ .name = "iframe", .folder = "cgi-bin" },
-	{ .name = "longpoll", .folder = "cgi-bin" },
+	{ .name = "iframe", .folder = "cgi-bin", .handed = true },
+	{ .name = "longpoll", .folder = "cgi-bin", .handed = true },
 	{ .name = "poll", .folder = "cgi-bin" },
 	{ .name = "publish", .folder = "cgi-bin" },
-	{ .name = "sse", .folder = "cgi-bin" },
+	{ .name = "sse", .folder = "cgi-bin", .handed = true },
 	{ .name = "status", .folder = "cgi-bin" },
-	{ .name = "wsd", .folder = "daemon" },
+	{ .name = "wsd", .folder = "daemon", .handed = true },
 };
 #define NCHILDREN (sizeof(children) / sizeof(children[0]))
 
@@ -137,11 +141,47 @@ path_in_run_dir(const struct config *config, struct str *out, const char *name,
 	str_addf(out, "%s/%s%s", config->run_dir, name, suffix);
 }
 
+/* Root's socket becomes that of whom the programs will be. */
+static void
+give_socket(const struct config *config, const char *path)
+{
+	struct passwd *pw;
+
+	pw = config->user != NULL && geteuid() == 0 ? getpwnam(config->user)
+						    : NULL;
+	if (pw != NULL && chown(path, pw->pw_uid, pw->pw_gid) == -1)
+		log_warn("%s", path);
+}
+
+/* Beside the socket of the program, for wsd where that would be. */
+static void
+bind_handover(const struct config *config, struct child *child,
+    const char *where)
+{
+	struct str path = { 0 };
+	char error[400];
+
+	child->links_fd = -1;
+	if (!child->handed)
+		return;
+	if (strncmp(where, "unix:", 5) == 0)
+		str_addz(&path, where + 5);
+	else
+		path_in_run_dir(config, &path, child->name, ".sock");
+	child->links_fd = listener_bind_handover(path.p, error, sizeof(error));
+	str_addz(&path, HANDOVER_SUFFIX);
+	/* httpd has another way. */
+	if (child->links_fd == -1)
+		log_warnx("%s: no hand-overs: %s", child->name, error);
+	else
+		give_socket(config, path.p);
+	str_free(&path);
+}
+
 static void
 bind_socket(const struct config *config, struct child *child)
 {
 	struct str where = { 0 };
-	struct passwd *pw;
 	char error[400];
 
 	if (strcmp(child->name, "wsd") == 0)
@@ -152,11 +192,9 @@ bind_socket(const struct config *config, struct child *child)
 	child->fd = listener_bind(where.p, error, sizeof(error));
 	if (child->fd == -1)
 		fatalx("%s", error);
-	pw = config->user != NULL && geteuid() == 0 ? getpwnam(config->user)
-						    : NULL;
-	if (pw != NULL && strncmp(where.p, "unix:", 5) == 0 &&
-	    chown(where.p + 5, pw->pw_uid, pw->pw_gid) == -1)
-		log_warn("%s", where.p + 5);
+	if (strncmp(where.p, "unix:", 5) == 0)
+		give_socket(config, where.p + 5);
+	bind_handover(config, child, where.p);
 	str_free(&where);
 }
 
@@ -187,7 +225,8 @@ remove_file(const struct config *config, const char *name, const char *suffix)
 	str_free(&path);
 }
 
-/* In the child: the socket as standard input, and nothing else of ours. */
+/* In the child: its sockets as descriptors 0 and 3, and nothing else of ours.
+ */
 static void
 exec_child(const struct config *config, const char *config_path,
     const struct child *child, pid_t parent)
@@ -202,6 +241,11 @@ exec_child(const struct config *config, const char *config_path,
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (dup2(child->fd, STDIN_FILENO) == -1)
+		_exit(1);
+	/* Where it is there already it would be closed as we exec. */
+	if (child->links_fd == LINKS_FD)
+		fcntl(LINKS_FD, F_SETFD, 0);
+	else if (child->links_fd != -1 && dup2(child->links_fd, LINKS_FD) == -1)
 		_exit(1);
 	become(config);
 	/* Becoming another user cleared it. */
@@ -393,6 +437,7 @@ run_programs(const struct config *config, const char *config_path)
 	stop_all(wsd_ms, &mask);
 	for (size_t i = 0; i < NCHILDREN; i++) {
 		remove_file(config, children[i].name, ".sock");
+		remove_file(config, children[i].name, ".sock" HANDOVER_SUFFIX);
 		remove_file(config, children[i].name, ".pid");
 		close(children[i].fd);
 	}

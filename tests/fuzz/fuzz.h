@@ -16,6 +16,7 @@ int fuzz_deflate(const uint8_t *data, size_t len);
 int fuzz_fcgi(const uint8_t *data, size_t len);
 int fuzz_handshake(const uint8_t *data, size_t len);
 int fuzz_json(const uint8_t *data, size_t len);
+int fuzz_packet(const uint8_t *data, size_t len);
 int fuzz_query(const uint8_t *data, size_t len);
 int fuzz_wsframe(const uint8_t *data, size_t len);
 

@@ -30,6 +30,7 @@ static const struct {
 	{ "fcgi", fuzz_fcgi },
 	{ "handshake", fuzz_handshake },
 	{ "json", fuzz_json },
+	{ "packet", fuzz_packet },
 	{ "query", fuzz_query },
 	{ "wsframe", fuzz_wsframe },
 };

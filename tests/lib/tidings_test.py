@@ -31,6 +31,7 @@ BUILD = os.environ.get('TIDINGS_BUILD', SRC)
 PROGRAMS = ('iframe', 'longpoll', 'poll', 'publish', 'sse', 'status')
 MODULES = '/usr/lib/apache2/modules'
 HTTPD = '/usr/sbin/apache2'
+MOD_TIDINGS = os.path.join(BUILD, 'apache', 'mod_tidings.so')
 # Under valgrind and sanitizers everything takes longer; deadlines only.
 PATIENCE = float(os.environ.get('TIDINGS_PATIENCE', '1'))
 
@@ -449,7 +450,8 @@ class Site:
 
     def __init__(self, settings=None, cgi=False, httpd_extra='', mpm='event',
                  feeders=False, echo=True, programs=True, wstunnel=False,
-                 keep_alive=True, modules=(), tls=False, php=False):
+                 keep_alive=True, modules=(), tls=False, php=False,
+                 handover=False):
         self.settings = settings or {}
         self.cgi, self.mpm, self.extra = cgi, mpm, httpd_extra
         self.feeders, self.echo, self.programs = feeders, echo, programs
@@ -457,6 +459,8 @@ class Site:
         self.modules = modules  # more of httpd's, without the mod_
         self.tls = tls          # https on tls_port as well
         self.php = php          # the examples' PHP runs
+        # mod_tidings is loaded; the variable does it for tests that don't ask.
+        self.handover = handover or bool(os.environ.get('TIDINGS_HANDOVER'))
         self.children = []
 
     def __enter__(self):
@@ -571,6 +575,8 @@ class Site:
                  'CustomLog "%s/access.log" "%%h %%>s %%r"' % self.dir,
                  'DocumentRoot "%s"' % htdocs, 'KeepAlive On']
         lines += ['LoadModule %s_module %s/mod_%s.so' % (m, MODULES, m) for m in modules]
+        if self.handover:
+            lines.append('LoadModule tidings_module "%s"' % MOD_TIDINGS)
         if os.geteuid() == 0:
             lines += ['User www-data', 'Group www-data']
         lines += ['AddType text/html .html', 'AddType text/css .css',

@@ -130,7 +130,7 @@ on_failed(struct sink *sink)
 	close_held((struct held *)(void *)sink);
 }
 
-static const struct sink_ops ops = { on_readable, on_drained, on_failed };
+static const struct sink_ops ops = { on_readable, on_drained, on_failed, NULL };
 
 void
 hold(struct held *held, const struct transport *transport,

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The links of one child of httpd: a SOCK_SEQPACKET connection to each program
+ * that takes hand-overs, made when it is needed first and shared by all
+ * threads. One for each request was refused: a connect, an accept and a check
+ * of credentials would come to more than all the rest of a hand-over.
+ */
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "apache/mod_tidings.h"
+
+#define SEND_BUFFER (1 << 20) /* bytes that may wait for the program */
+#define SEGMENT     1024      /* numbers in one piece of the table */
+#define REST_MS     1000      /* after a greeting that did not come */
+
+/* A program, by the path of its hand-over socket. */
+struct endpoint {
+	struct endpoint *next; /* in endpoints */
+	struct link *link;     /* for new clients, or NULL */
+	int64_t again_ms;      /* monotonic, not to be tried before */
+	bool connecting;       /* somebody makes the link now */
+	char path[];           /* of the socket */
+};
+
+struct link {
+	struct endpoint *endpoint; /* whose */
+	int fd;                    /* connected */
+	unsigned refs;             /* users, under the lock */
+	bool watched;              /* the pump reads it */
+	uint32_t used;             /* numbers below were given */
+	uint32_t *spare;           /* of these the free ones, a stack */
+	uint32_t nspare;           /* how many */
+	/* Who has which number.  Pieces never move: the pump looks any time. */
+	struct parked **table[LINK_NUMBERS / SEGMENT];
+};
+
+/* Guards endpoints and what is in a link; nobody waits while holding it. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t connected = PTHREAD_COND_INITIALIZER;
+static struct endpoint *endpoints;
+
+static struct endpoint *
+find_endpoint(const char *path)
+{
+	size_t len = strlen(path) + 1;
+	struct endpoint *e;
+
+	for (e = endpoints; e != NULL; e = e->next)
+		if (strcmp(e->path, path) == 0)
+			return e;
+	e = ap_calloc(1, sizeof(*e) + len);
+	memcpy(e->path, path, len);
+	e->next = endpoints;
+	endpoints = e;
+	return e;
+}
+
+static int64_t
+mono_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/*
+ * Says the greeting and waits for the program's: one that does not want us, or
+ * is stuck, must not be given a client.
+ */
+static int
+greet(int fd, int wait_ms)
+{
+	struct handover_head head = { .type = HANDOVER_HELLO };
+	struct iovec iov[2] = { { &head, sizeof(head) },
+		{ (void *)HANDOVER_HELLO_TEXT, strlen(HANDOVER_HELLO_TEXT) } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	ssize_t n;
+
+	if (sendmsg(fd, &msg, MSG_NOSIGNAL) == -1)
+		return -1;
+	if (poll(&pfd, 1, wait_ms) != 1) {
+		errno = EAGAIN;
+		return -1;
+	}
+	n = recv(fd, &head, sizeof(head), 0);
+	if (n == (ssize_t)sizeof(head) && head.type == HANDOVER_HELLO)
+		return 0;
+	errno = n == 0 ? EACCES : EPROTO;
+	return -1;
+}
+
+/* Returns a connected socket on which the greetings were said, or -1. */
+static int
+connect_to(const char *path, int wait_ms)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd, size = SEND_BUFFER, saved;
+
+	if (strlen(path) >= sizeof(sun.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(sun.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd == -1)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (connect(fd, (void *)&sun, sizeof(sun)) == 0 &&
+	    greet(fd, wait_ms) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+/*
+ * Makes the link of an endpoint, without the lock: a program that does not
+ * greet must delay nobody but its own clients.
+ */
+static void
+make_link(struct endpoint *e, int wait_ms)
+{
+	struct link *link = NULL;
+	int fd, error;
+
+	e->connecting = true;
+	pthread_mutex_unlock(&lock);
+	fd = connect_to(e->path, wait_ms);
+	error = errno;
+	if (fd != -1) {
+		link = ap_calloc(1, sizeof(*link));
+		link->endpoint = e;
+		link->fd = fd;
+		link->refs = 1; /* the endpoint's */
+	}
+	pthread_mutex_lock(&lock);
+	e->connecting = false;
+	e->link = link;
+	/* A program that is stuck costs its clients this only now and then. */
+	if (link == NULL && error != ENOENT && error != ECONNREFUSED)
+		e->again_ms = mono_ms() + REST_MS;
+	pthread_cond_broadcast(&connected);
+	errno = error;
+}
+
+/* Waits while another thread makes the link. */
+static void
+wait_for_link(const struct endpoint *e, int wait_ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
+	until.tv_sec += wait_ms / 1000 + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	while (e->connecting &&
+	       pthread_cond_timedwait(&connected, &lock, &until) == 0)
+		continue;
+	errno = EAGAIN;
+}
+
+struct link *
+link_get(const char *path, int wait_ms)
+{
+	struct endpoint *e;
+	struct link *link;
+	int error;
+
+	pthread_mutex_lock(&lock);
+	e = find_endpoint(path);
+	errno = EAGAIN;
+	if (e->link == NULL && e->connecting)
+		wait_for_link(e, wait_ms);
+	else if (e->link == NULL && mono_ms() >= e->again_ms)
+		make_link(e, wait_ms);
+	error = errno;
+	link = e->link;
+	if (link != NULL)
+		link->refs++;
+	pthread_mutex_unlock(&lock);
+	errno = error;
+	return link;
+}
+
+struct link *
+link_ref(struct link *link)
+{
+	pthread_mutex_lock(&lock);
+	link->refs++;
+	pthread_mutex_unlock(&lock);
+	return link;
+}
+
+void
+link_unref(struct link *link)
+{
+	unsigned refs;
+
+	pthread_mutex_lock(&lock);
+	refs = --link->refs;
+	pthread_mutex_unlock(&lock);
+	if (refs > 0)
+		return;
+	close(link->fd);
+	for (size_t i = 0; i < LINK_NUMBERS / SEGMENT; i++)
+		free(link->table[i]);
+	free(link->spare);
+	free(link);
+}
+
+void
+link_retire(struct link *link)
+{
+	bool was;
+
+	pthread_mutex_lock(&lock);
+	was = link->endpoint->link == link;
+	if (was)
+		link->endpoint->link = NULL;
+	pthread_mutex_unlock(&lock);
+	if (was)
+		link_unref(link);
+}
+
+static bool
+wait_for_room(const struct link *link, int wait_ms)
+{
+	struct pollfd pfd = { .fd = link->fd, .events = POLLOUT };
+
+	return wait_ms > 0 && poll(&pfd, 1, wait_ms) == 1;
+}
+
+int
+link_send(struct link *link, const struct iovec *iov, int n, int fd,
+    int wait_ms)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov,
+		.msg_iovlen = (size_t)n };
+
+	if (fd != -1) {
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof(control);
+		control.head.cmsg_level = SOL_SOCKET;
+		control.head.cmsg_type = SCM_RIGHTS;
+		control.head.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.head), &fd, sizeof(int));
+	}
+	for (;;) {
+		if (sendmsg(link->fd, &msg, MSG_NOSIGNAL) != -1)
+			return 0;
+		if (errno == EINTR)
+			continue;
+		/* Too many descriptors on their way are a queue as well. */
+		if (errno == ENOBUFS || errno == ETOOMANYREFS)
+			errno = EAGAIN;
+		if (errno != EAGAIN) {
+			int saved = errno;
+
+			link_retire(link);
+			errno = saved;
+			return -1;
+		}
+		if (!wait_for_room(link, wait_ms)) {
+			errno = EAGAIN;
+			return -1;
+		}
+		wait_ms = 0; /* once is enough */
+	}
+}
+
+int
+link_fd(const struct link *link)
+{
+	return link->fd;
+}
+
+bool
+link_watch_once(struct link *link)
+{
+	bool before;
+
+	pthread_mutex_lock(&lock);
+	before = link->watched;
+	link->watched = true;
+	pthread_mutex_unlock(&lock);
+	return before;
+}
+
+static struct parked **
+slot(const struct link *link, uint32_t number)
+{
+	struct parked **piece =
+	    __atomic_load_n(&link->table[number / SEGMENT], __ATOMIC_ACQUIRE);
+
+	return piece == NULL ? NULL : &piece[number % SEGMENT];
+}
+
+static void
+set_slot(struct link *link, uint32_t number, struct parked *parked)
+{
+	struct parked **at = slot(link, number);
+
+	if (at == NULL) {
+		at = ap_calloc(SEGMENT, sizeof(struct parked *));
+		__atomic_store_n(&link->table[number / SEGMENT], at,
+		    __ATOMIC_RELEASE);
+		at += number % SEGMENT;
+	}
+	__atomic_store_n(at, parked, __ATOMIC_RELEASE);
+}
+
+bool
+link_number(struct link *link, struct parked *parked, uint32_t *number)
+{
+	bool found = true;
+
+	pthread_mutex_lock(&lock);
+	if (link->nspare > 0)
+		*number = link->spare[--link->nspare];
+	else if (link->used < LINK_NUMBERS)
+		*number = link->used++;
+	else
+		found = false;
+	if (found) {
+		set_slot(link, *number, parked);
+		link->refs++;
+	}
+	pthread_mutex_unlock(&lock);
+	return found;
+}
+
+struct parked *
+link_parked(const struct link *link, uint32_t number)
+{
+	struct parked **at = number < LINK_NUMBERS ? slot(link, number) : NULL;
+
+	return at == NULL ? NULL : __atomic_load_n(at, __ATOMIC_ACQUIRE);
+}
+
+void
+link_number_end(struct link *link, uint32_t number)
+{
+	pthread_mutex_lock(&lock);
+	set_slot(link, number, NULL);
+	if ((link->nspare & (link->nspare - 1)) == 0)
+		link->spare = ap_realloc(link->spare,
+		    (link->nspare == 0 ? 1 : link->nspare * 2) *
+			sizeof(*link->spare));
+	link->spare[link->nspare++] = number;
+	pthread_mutex_unlock(&lock);
+	link_unref(link);
+}
+
+uint32_t
+link_numbers(const struct link *link)
+{
+	return __atomic_load_n(&link->used, __ATOMIC_RELAXED);
+}

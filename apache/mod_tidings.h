@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef APACHE_MOD_TIDINGS_H
+#define APACHE_MOD_TIDINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <sys/uio.h>
+
+#include "httpd.h"
+
+#include "http_config.h"
+
+#include "shared/handover.h"
+
+struct link;
+struct parked;
+
+/* The one symbol that httpd looks for; all others stay inside. */
+extern module AP_MODULE_DECLARE_DATA tidings_module
+    __attribute__((visibility("default")));
+
+/*
+ * apache/link.c: the connections of this child to the programs.  All of these
+ * may be called by every thread.
+ */
+
+/*
+ * The link to the program whose hand-over socket lies at `path`; it is made
+ * where there is none, for which the program has `wait_ms`.  Returns it with a
+ * reference, or NULL with errno: the program is away (ENOENT, ECONNREFUSED) or
+ * busy (EAGAIN).
+ */
+struct link *link_get(const char *path, int wait_ms);
+
+/* Another reference, and giving one back. */
+struct link *link_ref(struct link *link);
+void link_unref(struct link *link);
+
+/*
+ * Sends one packet, with the descriptor `fd` or with none (-1).  Where the
+ * program does not keep up it waits, at most `wait_ms`.  Returns 0, or -1 with
+ * errno: EAGAIN if it is busy; with all others the link is of no more use, and
+ * link_get makes another one.
+ */
+int link_send(struct link *link, const struct iovec *iov, int n, int fd,
+    int wait_ms);
+
+/* No use for new clients any more. */
+void link_retire(struct link *link);
+
+/* The descriptor of its socket, for those who wait for it. */
+int link_fd(const struct link *link);
+
+/* Whether the pump knows of it; the answer is true from then on. */
+bool link_watch_once(struct link *link);
+
+/*
+ * Numbers of parked clients.  link_number gives a free one to `parked`, or
+ * returns false where there is none; link_parked tells whose a number is, or
+ * NULL; link_number_end frees it.
+ */
+#define LINK_NUMBERS (1 << 20)
+bool link_number(struct link *link, struct parked *parked, uint32_t *number);
+struct parked *link_parked(const struct link *link, uint32_t number);
+void link_number_end(struct link *link, uint32_t number);
+
+/* Above all numbers that were given so far. */
+uint32_t link_numbers(const struct link *link);
+
+/*
+ * apache/park.c: clients that stay with this child, and the thread that moves
+ * their bytes.
+ */
+
+/* For register_hooks and for child_init. */
+void park_register(void);
+void park_child_init(apr_pool_t *pchild, server_rec *server);
+
+/* Whether this MPM can do without a thread for a connection. */
+bool park_possible(const request_rec *r);
+
+/*
+ * Parks the connection of the request, whose variables are `iov`, with the
+ * program behind `link`.  `stall` is how long the client may take nothing.
+ * Returns true: the handler is to return SUSPENDED; or false with errno, and
+ * the request is as it was.
+ */
+bool park(request_rec *r, struct link *link, const struct iovec *iov, int n,
+    int wait_ms, apr_interval_time_t stall);
+
+#endif

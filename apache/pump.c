@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The thread of a child that moves the bytes of its parked clients.  All that
+ * it has is its own; the rest of the child talks to it through the inbox.
+ */
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "httpd.h"
+
+#include "ap_mpm.h"
+#include "http_log.h"
+
+#include "apache/park.h"
+
+APLOG_USE_MODULE(tidings);
+
+#define EVENTS   256   /* of one epoll_wait */
+#define TICK_MS  1000  /* between looks at who is stuck */
+#define LEAVE_MS 10000 /* for the programs to end their clients at our end */
+
+struct pump pump = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	.inbox = STAILQ_HEAD_INITIALIZER(pump.inbox),
+	.all = TAILQ_HEAD_INITIALIZER(pump.all),
+	.links = TAILQ_HEAD_INITIALIZER(pump.links),
+	.dead = STAILQ_HEAD_INITIALIZER(pump.dead) };
+
+static int64_t
+mono_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* The worker has let go of it: from here on it is the pump's. */
+static void
+take_over(struct parked *p)
+{
+	struct epoll_event ev = { .data.ptr = p };
+
+	if (p->link != NULL) {
+		p->watched = watched_of(p->link);
+		if (p->watched->over)
+			parked_end(p);
+	}
+	if (p->lost) {
+		/* httpd has ended the connection instead of suspending it. */
+		p->state = PARK_DONE;
+		p->failed = true;
+		parked_drop_output(p);
+		if (p->numbered && p->unsent)
+			parked_end(p);
+		else if (p->numbered)
+			watched_owe(p);
+		else
+			STAILQ_INSERT_TAIL(&pump.dead, p, inbox_entry);
+		return;
+	}
+	p->state = PARK_OPEN;
+	p->suspended_ms = p->progress_ms = pump.now_ms;
+	TAILQ_INSERT_TAIL(&pump.all, p, entry);
+	p->listed = true;
+	p->polled = epoll_ctl(pump.epoll, EPOLL_CTL_ADD, p->fd, &ev) == 0;
+	if (!p->polled) {
+		parked_fail(p);
+		return;
+	}
+	parked_go_on(p);
+	/* What came with the request may lie in a filter. */
+	parked_read_on(p);
+}
+
+static void
+empty_inbox(void)
+{
+	struct inbox inbox = STAILQ_HEAD_INITIALIZER(inbox);
+	struct parked *p;
+
+	pthread_mutex_lock(&pump.lock);
+	STAILQ_CONCAT(&inbox, &pump.inbox);
+	pthread_mutex_unlock(&pump.lock);
+	while ((p = STAILQ_FIRST(&inbox)) != NULL) {
+		STAILQ_REMOVE_HEAD(&inbox, inbox_entry);
+		take_over(p);
+	}
+}
+
+static void
+bury_the_dead(void)
+{
+	struct watched *w, *next;
+	struct parked *p;
+
+	while ((p = STAILQ_FIRST(&pump.dead)) != NULL) {
+		STAILQ_REMOVE_HEAD(&pump.dead, inbox_entry);
+		parked_drop_output(p);
+		free(p->held);
+		free(p);
+	}
+	for (w = TAILQ_FIRST(&pump.links); w != NULL; w = next) {
+		next = TAILQ_NEXT(w, entry);
+		if (!w->over)
+			continue;
+		TAILQ_REMOVE(&pump.links, w, entry);
+		link_unref(w->link);
+		free(w);
+	}
+}
+
+/* Whether this child is on its way out. */
+bool
+pump_is_leaving(void)
+{
+	int state = AP_MPMQ_RUNNING;
+
+	return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS &&
+	       state == AP_MPMQ_STOPPING;
+}
+
+/* Asks the programs to end their clients; those who stay are cut. */
+static void
+leave(void)
+{
+	struct watched *w;
+	struct parked *p, *next;
+
+	if (pump.leave_ms == 0)
+		pump.leave_ms = pump.now_ms + LEAVE_MS;
+	TAILQ_FOREACH(w, &pump.links, entry)
+		if (!w->left)
+			w->left = watched_tell(w, HANDOVER_LEAVE, 0, NULL, 0,
+			    NULL, 0);
+	if (pump.now_ms < pump.leave_ms)
+		return;
+	for (p = TAILQ_FIRST(&pump.all); p != NULL; p = next) {
+		next = TAILQ_NEXT(p, entry);
+		if (p->state == PARK_OPEN)
+			parked_fail(p);
+	}
+}
+
+/* Once a second: who takes nothing, whose time is over. */
+static void
+tick(void)
+{
+	struct parked *p, *next;
+
+	pump.tick_ms = pump.now_ms + TICK_MS;
+	for (p = TAILQ_FIRST(&pump.all); p != NULL; p = next) {
+		next = TAILQ_NEXT(p, entry);
+		if (p->state == PARK_LINGER && pump.now_ms >= p->ends_ms) {
+			parked_destroy(p);
+		} else if (p->state == PARK_OPEN && p->rest_len > 0 &&
+			   pump.now_ms - p->progress_ms >= p->stall_ms) {
+			ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, p->c,
+			    "a parked client is cut: it took nothing for "
+			    "%d ms",
+			    (int)(pump.now_ms - p->progress_ms));
+			parked_fail(p);
+		} else if (p->taken > 0 && p->rest_len > 0) {
+			/* Slow, but it takes: the program is to know. */
+			watched_owe(p);
+		}
+	}
+	if (pump_is_leaving())
+		leave();
+}
+
+static void *
+run_pump(void *arg)
+{
+	struct epoll_event events[EVENTS];
+	struct watched *w;
+
+	(void)arg;
+	while (!__atomic_load_n(&pump.stop, __ATOMIC_ACQUIRE)) {
+		int n = epoll_wait(pump.epoll, events, EVENTS,
+		    TAILQ_EMPTY(&pump.all) ? -1 : TICK_MS);
+
+		pump.now_ms = mono_ms();
+		for (int i = 0; i < n; i++) {
+			enum source *source = events[i].data.ptr;
+
+			if (source == NULL) {
+				uint64_t rung;
+
+				if (read(pump.bell, &rung, sizeof(rung)) == -1)
+					continue;
+				empty_inbox();
+			} else if (*source == SOURCE_LINK) {
+				watched_event((struct watched *)source,
+				    events[i].events);
+			} else {
+				parked_event((struct parked *)source,
+				    events[i].events);
+			}
+		}
+		if (pump.now_ms >= pump.tick_ms)
+			tick();
+		TAILQ_FOREACH(w, &pump.links, entry)
+			watched_settle(w);
+		bury_the_dead();
+	}
+	return NULL;
+}
+
+static void
+ring(void)
+{
+	uint64_t one = 1;
+
+	if (write(pump.bell, &one, sizeof(one)) == -1)
+		return; /* it rings already */
+}
+
+/* Returns false, with errno, if there can be no pump. */
+bool
+pump_start(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	sigset_t all, before;
+	int error = 0;
+
+	pthread_mutex_lock(&pump.lock);
+	if (!pump.started) {
+		pump.epoll = epoll_create1(EPOLL_CLOEXEC);
+		pump.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (pump.epoll == -1 || pump.bell == -1 ||
+		    epoll_ctl(pump.epoll, EPOLL_CTL_ADD, pump.bell, &ev) == -1)
+			error = errno;
+		sigfillset(&all);
+		pthread_sigmask(SIG_SETMASK, &all, &before);
+		if (error == 0)
+			error =
+			    pthread_create(&pump.thread, NULL, run_pump, NULL);
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+		pump.started = error == 0;
+		if (error != 0) {
+			close(pump.epoll);
+			close(pump.bell);
+		}
+	}
+	pthread_mutex_unlock(&pump.lock);
+	errno = error;
+	return error == 0;
+}
+
+/* Before the pools of the child go. */
+apr_status_t
+pump_stop(void *arg)
+{
+	(void)arg;
+	if (!pump.started)
+		return APR_SUCCESS;
+	__atomic_store_n(&pump.stop, true, __ATOMIC_RELEASE);
+	ring();
+	pthread_join(pump.thread, NULL);
+	pump.started = false;
+	return APR_SUCCESS;
+}
+
+void
+pump_post(struct parked *p)
+{
+	pthread_mutex_lock(&pump.lock);
+	STAILQ_INSERT_TAIL(&pump.inbox, p, inbox_entry);
+	pthread_mutex_unlock(&pump.lock);
+	ring();
+}

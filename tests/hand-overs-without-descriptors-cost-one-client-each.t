@@ -1,0 +1,95 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+#
+# hand-overs-without-descriptors-cost-one-client-each.t - a program that has no
+# descriptor left loses a client that is handed over, and nothing else: the link
+# and who is parked on it stay, it does not spin, and goes on when there is room.
+# What else is open as descriptor 3 is not taken for a hand-over socket.
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
+from tidings_test import *
+from tidings_clients import alive, cpu_share, descriptors, limit_descriptors
+from fake_httpd import *
+
+LIMIT = 48
+SSE = os.path.join('cgi-bin', 'sse')
+
+
+def short_of(tap, site):
+    path = os.path.join(site.dir, 'own.sock')
+    child = site.spawn([os.path.join(reachable_build(), SSE), '-c', site.conf,
+                        '-l', 'unix:' + path], preexec_fn=limit_descriptors(LIMIT))
+    wait_for(lambda: os.path.exists(path + '.handover'), 10, 'the socket')
+    with Link(site, '', path=path + '.handover', user='root') as link:
+        link.park(0, '/push/sse?channel=a')
+        link.wait_data(0, 'retry:')
+        clients, lost = [], 0
+        end = deadline(20)
+        while lost < 3 and time.monotonic() < end:
+            client = link.hand_over('/push/sse?channel=a')
+            with contextlib.suppress(Failure):
+                client.wait('retry:', 2)
+            if client.ended:
+                lost += 1
+                client.close()
+            else:
+                clients.append(client)
+        tap.equal(lost, 3, 'who does not fit in sees his connection end')
+        tap.ok(descriptors(child.pid) >= LIMIT - 1 and len(clients) > 10, 'it was full',
+               descriptors(child.pid), len(clients))
+        share = cpu_share(child.pid, 1.0)
+        tap.ok(share < 0.2, 'it does not spin', share)
+        site.publish_sql('a', 'to all')
+        link.wait_data(0, 'to all')
+        for client in clients:
+            client.wait('to all')
+        tap.ok(True, 'those that it has are served, the parked one by the same link')
+        clients.pop().close()
+        wait_for(lambda: descriptors(child.pid) < LIMIT, 10, 'room')
+        again = link.hand_over('/push/sse?channel=a')
+        again.wait('retry:')
+        tap.ok(True, 'there is room again')
+        for client in clients + [again]:
+            client.close()
+    log = [l for l in site.programs_log().splitlines() if 'out of descriptors' in l]
+    tap.ok(1 <= len(log) <= 3, 'a line says so, not one each', *log)
+    child.terminate()
+    tap.equal(child.wait(10 * PATIENCE), 0, 'it stops')
+
+
+def stray(tap, site):
+    """Standard input is the socket; what is 3 is somebody else's."""
+    path = os.path.join(site.dir, 'given.sock')
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+    r, w = os.pipe()
+    pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    stream = socket.socket(socket.AF_UNIX)
+    stream.bind(path + '2')
+    stream.listen()
+    for what, fd in (('a pipe', r), ('a connection', pair[0].fileno()),
+                     ('a listening stream socket', stream.fileno())):
+        def as_three(fd=fd):
+            os.dup2(fd, 3)
+            os.set_inheritable(3, True)
+        n = site.programs_log().count('ready')
+        child = site.spawn([os.path.join(reachable_build(), SSE), '-c', site.conf],
+                           stdin=listener, preexec_fn=as_three, close_fds=False)
+        wait_for(lambda: site.programs_log().count('ready') > n, 10, 'ready')
+        pair[1].send(packet(HELLO, data=GREETING))
+        tap.ok(alive(child.pid), what + ' as descriptor 3 is left alone')
+        child.terminate()
+        tap.equal(child.wait(10 * PATIENCE), 0, 'and it runs')
+    os.close(w)
+
+
+def main(tap):
+    with Site() as site:
+        short_of(tap, site)
+        stray(tap, site)
+
+
+run(main)

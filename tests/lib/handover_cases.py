@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""What each MPM has to pass: every transport handed over, live, on no worker."""
+from tidings_test import *
+from tidings_clients import WebSocket as Ws
+from handover_site import *
+from websocket_client import Peer, binary, deflate_message, deflated, text
+
+# A handful of workers, that crowds are to be held beside.
+FEW = {
+    'event': 'ServerLimit 1\nStartServers 1\nThreadsPerChild 6\nMaxRequestWorkers 6\n'
+             'MinSpareThreads 1\nMaxSpareThreads 6\n',
+    'worker': 'ServerLimit 2\nStartServers 2\nThreadsPerChild 3\nMaxRequestWorkers 6\n'
+              'MinSpareThreads 1\nMaxSpareThreads 6\n',
+    'prefork': 'ServerLimit 4\nStartServers 4\nMaxRequestWorkers 4\nMinSpareServers 1\n'
+               'MaxSpareServers 4\n',
+}
+STREAMS = ('sse', 'iframe')
+LOG = 'LogFormat "%h %>s %{tidings}n %b %r" ways2\nCustomLog said.log ways2\n'
+
+
+def streams(tap, site):
+    for program in STREAMS:
+        for version in ('1.1', '1.0'):
+            what = '%s by HTTP/%s' % (program, version)
+            with Talk(site) as c:
+                c.get('/push/%s?channel=%s' % (program, program), version=version)
+                tap.ok(c.status == 200 and c.version == '1.1' and not c.is_chunked and
+                       c.header('Connection') == 'close' and not c.header('Content-Length'),
+                       what + ': an answer that ends with the connection', c.head)
+                for n in range(3):
+                    site.publish_sql(program, 'of %s %d' % (version, n))
+                    c.wait('of %s %d' % (version, n))
+                tap.equal(site.way(c), HANDED, what + ': live')
+    # The head of a keep-alive connection is the same.
+    with Talk(site) as c:
+        for keep in ({}, {'Connection': 'keep-alive'}):
+            c.get('/push/poll?channel=sse&since=earliest', headers=keep).read_body()
+            tap.ok(b'of 1.1 0' in c.body and c.header('Connection') != 'close',
+                   'an answer of a connection that stays', c.head)
+        c.get('/push/sse?channel=sse&since=earliest', headers={'Connection': 'keep-alive'})
+        c.wait('of 1.0 2')
+        tap.ok(c.header('Connection') == 'close' and site.way(c, 2) == HANDED,
+               'its next request is held: handed over', c.head)
+
+
+def longpoll(tap, site):
+    for version in ('1.1', '1.0'):
+        with Talk(site) as c:
+            c.ask('/push/longpoll?channel=lp&wait=20', version=version)
+            site.wait_subscribers('lp', 1)
+            site.publish_sql('lp', 'to ' + version)
+            c.read_head().read_body()
+            tap.ok([m['data'] for m in json.loads(c.body)['messages']] == ['to ' + version] and
+                   c.header('Content-Length') == str(len(c.body)) and
+                   c.header('Connection') == 'close' and site.way(c) == HANDED,
+                   'long poll by HTTP/%s is answered by a message' % version, c.head, c.body)
+            c.wait_end()
+            tap.ok(not c.torn, 'and its connection ends')
+    with Talk(site) as c:
+        c.get('/push/longpoll?channel=empty&wait=1')
+        tap.equal(json.loads(c.read_body())['messages'], [], 'or by nothing, in time')
+        etag = c.header('ETag')
+    with Talk(site) as c:
+        c.get('/push/longpoll?channel=empty&wait=0', headers={'If-None-Match': etag})
+        c.wait_end()
+        tap.ok(c.status == 304 and c.body == b'' and site.way(c) == HANDED, 'or by 304', c.head)
+    with Talk(site) as c:
+        c.get('/push/longpoll?channel=')
+        tap.ok(c.status == 400 and 'detail' in json.loads(c.read_body()),
+               'or by what is wrong with it', c.head, c.body)
+
+
+def websockets(tap, site):
+    with Peer(site.port, '/push/ws/echo') as p:
+        for make, what in ((text('h\xe4 \U0001f600'), 'text'), (binary(b'\0\xff' * 500), 'binary'),
+                           (binary(b'x' * 300000), 'a large one')):
+            p.send(frame_of(make))
+            p.expect(make)
+        p.finish()
+        tap.ok(True, 'a WebSocket echoes')
+    with Peer(site.port, '/push/ws/echo', offers=('permessage-deflate',)) as p:
+        p.send(deflate_message(1, b'small ' * 5000))
+        p.expect(text('small ' * 5000, deflated=True))
+        p.finish()
+        tap.ok(p.params is not None, 'and deflates')
+    with Ws(site.port, '/push/ws', 'tidings.json') as ws:
+        tap.ok('tidings.json' in ws.head, 'with its subprotocol', ws.head)
+        for m in ({'op': 'subscribe', 'channel': 'w'},
+                  {'op': 'publish', 'channel': 'w', 'data': 'mine'}):
+            ws.send(1, json.dumps(m))
+        got = [json.loads(ws.read()[1]) for _ in range(3)]
+        tap.ok(sorted(m.get('op', m.get('data')) for m in got) == ['mine', 'ok', 'ok'],
+               'and takes operations', got)
+    # Frames right behind the request are the proxy's business, later ones not.
+    with Ws(site.port, '/push/ws/echo', shake=False) as ws:
+        ws.sock.sendall(ws.request + ws.frame(1, 'too early'))
+        ws.read_head()
+        tap.equal(ws.read(), (1, b'too early'), 'bytes that come with the request are not lost')
+
+
+def frame_of(event):
+    """The frame that echoes as this event."""
+    from websocket_client import frame
+    kind, data = event[0], event[1]
+    return frame(1 if kind == 'text' else 2, data)
+
+
+def no_worker(tap, site, many):
+    """Held clients by the dozen; then more of them than there are workers."""
+    held = []
+    for n in range(many):
+        kind = ('sse', 'iframe', 'longpoll', 'ws')[n % 4]
+        c = Talk(site)
+        c.ask('/push/%s?channel=crowd&wait=60' % kind, headers=UPGRADE if kind == 'ws' else {})
+        held.append((kind, c))
+        if n == 49:
+            site.wait_subscribers('crowd', 50)
+            wait_for(lambda: site.busy() == 0, 5, 'free workers')
+            board = site.board()
+            tap.equal(int(board['BusyWorkers']), 1, 'fifty held: the one worker that says so')
+    site.wait_subscribers('crowd', many)
+    tap.ok(wait_for(lambda: site.busy() == 0, 5, 'free workers'),
+           '%d held: no worker is busy' % many)
+    board = site.board()
+    slots = int(board['BusyWorkers']) + int(board['IdleWorkers'])
+    tap.ok(slots < 10 and int(board.get('ConnsTotal', 0)) <= 1, 'of %d, with no connection' % slots,
+           board)
+    site.publish_sql('crowd', 'to every one')
+    for kind, c in held:
+        if kind in STREAMS:
+            c.read_head().wait('to every one')
+        else:
+            c.until(lambda: b'to every one' in c.buf, 'the message of ' + kind)
+    tap.ok(True, 'each has its message')
+    tap.ok(all(site.way(c) == HANDED for _, c in held), 'each was handed over')
+    tap.equal(site.get('/').status, 200, 'and httpd answers others')
+    for _, c in held:
+        c.close()
+    site.wait_subscribers('crowd', 0)
+
+
+def log(tap, site):
+    said = site.lines('said.log')
+    for want in ('127.0.0.1 200 handed-over - GET /push/sse?channel=sse HTTP/1.1',
+                 '127.0.0.1 200 handed-over - GET /push/sse?channel=sse HTTP/1.0',
+                 '127.0.0.1 101 handed-over - GET /push/ws/echo HTTP/1.1'):
+        tap.ok(want in said, 'the log: ' + want, *said[:20])
+    tap.ok(any(line.startswith('127.0.0.1 200 - ') and line.endswith('GET / HTTP/1.1')
+               for line in said), 'others have no note', *said[:5])
+
+
+def pass_all(tap, mpm):
+    with HandoverSite({'tidings': {'heartbeat': '1s'}}, LOG + FEW[mpm], ['reqtimeout'],
+                      mpm=mpm) as site:
+        tap.equal(site.board()['ServerMPM'], mpm, 'the MPM')
+        streams(tap, site)
+        longpoll(tap, site)
+        websockets(tap, site)
+        no_worker(tap, site, 200)
+        log(tap, site)
+        tap.ok(wait_for(lambda: site.busy() == 0, 20, 'the end of all') and site.lives(),
+               'httpd and the programs live, no worker is busy')
