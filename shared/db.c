@@ -502,6 +502,13 @@ db_set_max_data(struct db *db, int64_t bytes)
 	return db_run(db, DB_MAX_DATA_SET);
 }
 
+void
+db_set_busy(struct db *db, int busy_ms)
+{
+	if (db->handle != NULL)
+		sqlite3_busy_timeout(db->handle, busy_ms);
+}
+
 enum db_status
 db_set_power(struct db *db, bool power)
 {

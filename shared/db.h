@@ -147,6 +147,9 @@ enum db_status db_renew_epoch(struct db *db, const char *old);
 /* Sets the largest `data`, in bytes, that the schema takes. */
 enum db_status db_set_max_data(struct db *db, int64_t bytes);
 
+/* How long a call may wait for another writer, other than db_open said. */
+void db_set_busy(struct db *db, int busy_ms);
+
 /*
  * Whether the commits that follow survive a loss of power.  Outside a
  * transaction.

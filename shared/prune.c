@@ -309,14 +309,21 @@ prune_step(struct db *db, const struct config *config, struct prune *prune,
 	return status;
 }
 
+void
+prune_claim(int lease)
+{
+	if (pwrite(lease, "w", 1, WANTED_AT) == -1)
+		log_debug("the lease of pruning can't be asked for");
+}
+
 /* Takes the lock, or asks whoever has it. */
 static bool
 lock_lease(int fd, bool insist)
 {
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return true;
-	if (insist && pwrite(fd, "w", 1, WANTED_AT) == -1)
-		log_debug("the lease of pruning can't be asked for");
+	if (insist)
+		prune_claim(fd);
 	return false;
 }
 
@@ -345,12 +352,14 @@ prune_lease(const char *db_path, int64_t every_ms, bool insist)
 		goto no;
 	age_ms = clock_wall_ms() - (int64_t)sb.st_mtim.tv_sec * 1000 -
 		 sb.st_mtim.tv_nsec / 1000000;
+	if (sb.st_size > WANTED_AT && !insist)
+		every_ms *= 2;
 	/* The size tells a file that was just made from one of a round. */
 	if (sb.st_size > 0 && age_ms >= 0 && age_ms < every_ms)
 		goto no;
 	if (sb.st_size == 0 && pwrite(fd, "\n", 1, 0) != 1)
 		goto no;
-	/* What was asked of the one before. */
+	/* What was asked of the one before, or by it. */
 	if (sb.st_size > WANTED_AT && ftruncate(fd, WANTED_AT) == -1)
 		goto no;
 	set_time(fd, UTIME_NOW);

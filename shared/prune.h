@@ -36,10 +36,12 @@ int prune_lease(const char *db_path, int64_t every_ms, bool insist);
 
 /*
  * Whether somebody who publishes much asks for the lease: nobody else comes to
- * the lock in time then.  prune_pass closes it in the middle of a round, so
- * that anybody may begin another one at once.
+ * the lock in time then.  prune_claim says so of the next rounds: who does not
+ * insist leaves them alone for twice `every_ms`.  prune_pass closes the lease
+ * in the middle of a round, so that anybody may begin another one at once.
  */
 bool prune_is_wanted(int lease);
+void prune_claim(int lease);
 void prune_pass(int lease);
 
 /*

@@ -42,6 +42,7 @@
 #define VERY_MUCH       50000      /* messages: a round is due before time */
 #define PRUNE_RATIO     2          /* removed for each one that is stored */
 #define ASK_AGAIN       10         /* in the time between two rounds */
+#define PRUNE_BUSY_MS   100        /* then the lease is for another one */
 
 /*
  * Jobs wait in two rows, which take turns, so that single messages do not wait
@@ -221,6 +222,8 @@ end_round(struct writer *w, enum db_status status)
 {
 	if (status == DB_OK) {
 		prune_note(w->lease, &w->db);
+		if (stores_much(w))
+			prune_claim(w->lease);
 		w->stored = 0;
 	}
 	if (w->prune.removed > 0)
@@ -276,6 +279,7 @@ prune_unsynced(struct writer *w, int64_t rows, bool *done)
 static bool
 prune_some(struct writer *w, int64_t rows)
 {
+	int busy_ms = (int)w->config->busy_timeout_ms;
 	enum db_status status;
 	bool done = false;
 
@@ -290,8 +294,12 @@ prune_some(struct writer *w, int64_t rows)
 	/* As many may come until the next round as did since the last one. */
 	w->prune.coming = w->stored;
 	status = ensure_open(w);
-	if (status == DB_OK)
+	if (status == DB_OK) {
+		db_set_busy(&w->db,
+		    busy_ms < PRUNE_BUSY_MS ? busy_ms : PRUNE_BUSY_MS);
 		status = prune_unsynced(w, rows, &done);
+		db_set_busy(&w->db, busy_ms);
+	}
 	if (status == DB_OK && !done) {
 		if (stores_much(w) || !prune_is_wanted(w->lease))
 			return true;

@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shared/clock.h"
@@ -273,6 +275,21 @@ test_lease(void)
 	close(second);
 }
 
+/* The last round was so many seconds ago. */
+static void
+set_age(const char *path, int age_s)
+{
+	struct timespec times[2];
+	char lease[300];
+
+	clock_gettime(CLOCK_REALTIME, &times[0]);
+	times[0].tv_sec -= age_s;
+	times[1] = times[0];
+	snprintf(lease, sizeof(lease), "%s-prune", path);
+	if (utimensat(AT_FDCWD, lease, times, 0) == -1)
+		bail("%s: %s", lease, strerror(errno));
+}
+
 /* Who publishes much is given the lease; nothing else hands it over. */
 static void
 test_wanted(void)
@@ -291,6 +308,20 @@ test_wanted(void)
 	ok(!prune_is_wanted(next), "and nobody asks for it any more");
 	close(next);
 	is_int(prune_lease(path, 60000, true), -1, "its round counts");
+	next = prune_lease(path, 0, true);
+	prune_claim(next);
+	set_age(path, 15);
+	close(next);
+	is_int(prune_lease(path, 10000, false), -1,
+	    "what is claimed is left alone when its time has come");
+	next = prune_lease(path, 10000, true);
+	ok(next != -1, "by those who do not insist");
+	prune_claim(next);
+	set_age(path, 25);
+	close(next);
+	next = prune_lease(path, 10000, false);
+	ok(next != -1, "but not for ever");
+	close(next);
 }
 
 /* What the next messages need is not given back just before. */
