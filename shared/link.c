@@ -37,14 +37,12 @@
 
 #define PACKETS     64    /* read in one turn of the loop from one link */
 #define FDS         4     /* descriptors that one packet may bring to be seen */
-#define PAUSE_S     0.2   /* out of descriptors: until a link is read again */
 #define FINISH_MS   1000  /* for what is left at the end of the process */
 #define COMPLAIN_MS 10000 /* between two lines about bad peers */
 
 /* A connection from one child of httpd. */
 struct link {
 	ev_io io;               /* on `fd` */
-	ev_timer pause;         /* until it is read again */
 	struct server *server;  /* whose it is */
 	int fd;                 /* the connection */
 	pid_t pid;              /* of the child */
@@ -88,7 +86,6 @@ static void
 link_close(struct link *link)
 {
 	ev_io_stop(EV_DEFAULT_UC_ & link->io);
-	ev_timer_stop(EV_DEFAULT_UC_ & link->pause);
 	LIST_REMOVE(link, links);
 	park_free(&link->park);
 	close(link->fd);
@@ -291,15 +288,11 @@ receive(struct link *link, struct mail *mail)
  * its connection close and comes again.
  */
 static void
-pause_link(struct link *link)
+note_lost(struct link *link)
 {
 	board_add(link->server->board, BOARD_REFUSED, 1);
 	if (may_complain())
-		log_warnx("no client can be taken from httpd: out of "
-			  "descriptors; again in %g s",
-		    PAUSE_S);
-	ev_io_stop(EV_DEFAULT_UC_ & link->io);
-	ev_timer_again(EV_DEFAULT_UC_ & link->pause);
+		log_warnx("clients of httpd are lost: out of descriptors");
 }
 
 /* Nothing more comes, by our own wish or by the peer's. */
@@ -337,10 +330,8 @@ read_packets(struct link *link, int max)
 			give_up(link, why);
 			return;
 		}
-		if (mail.short_of) {
-			pause_link(link);
-			return;
-		}
+		if (mail.short_of)
+			note_lost(link);
 	}
 }
 
@@ -366,16 +357,6 @@ on_dead(struct park *park)
 
 	link->is_dead = true;
 	ev_feed_event(EV_DEFAULT_UC_ & link->io, EV_READ);
-}
-
-static void
-on_pause(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-	struct link *link = timer->data;
-
-	(void)revents;
-	ev_timer_stop(loop, timer);
-	ev_io_start(loop, &link->io);
 }
 
 /* Whether the peer is httpd's user; its process id in *pid. */
@@ -413,9 +394,6 @@ link_new(struct server *server, int fd)
 	link->pid = pid;
 	ev_io_init(&link->io, on_readable, fd, EV_READ);
 	link->io.data = link;
-	ev_init(&link->pause, on_pause);
-	link->pause.repeat = PAUSE_S;
-	link->pause.data = link;
 	ev_io_start(EV_DEFAULT_UC_ & link->io);
 	park_init(&link->park, fd, on_dead);
 	LIST_INSERT_HEAD(&links, link, links);
