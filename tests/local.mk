@@ -213,6 +213,7 @@ dist_check_SCRIPTS += \
 	%D%/messages-arrive-exactly-as-published-on-every-transport.t \
 	%D%/missing-database-comes-back.t \
 	%D%/mod-tidings-asks-httpd-who-may-first.t \
+	%D%/mod-tidings-bears-what-peers-do-to-it.t \
 	%D%/mod-tidings-clients-outlive-httpd.t \
 	%D%/mod-tidings-declines-what-it-cant-give-away.t \
 	%D%/mod-tidings-goes-around-programs-that-are-away-or-stuck.t \
