@@ -21,7 +21,8 @@
 
 #define SEND_BUFFER (1 << 20) /* bytes that may wait for the program */
 #define SEGMENT     1024      /* numbers in one piece of the table */
-#define REST_MS     1000      /* after a greeting that did not come */
+#define PIECES      ((HANDOVER_NUMBERS + SEGMENT - 1) / SEGMENT)
+#define REST_MS     1000 /* after a greeting that did not come */
 
 /* A program, by the path of its hand-over socket. */
 struct endpoint {
@@ -36,12 +37,11 @@ struct link {
 	struct endpoint *endpoint; /* whose */
 	int fd;                    /* connected */
 	unsigned refs;             /* users, under the lock */
-	bool watched;              /* the pump reads it */
 	uint32_t used;             /* numbers below were given */
 	uint32_t *spare;           /* of these the free ones, a stack */
 	uint32_t nspare;           /* how many */
 	/* Who has which number.  Pieces never move: the pump looks any time. */
-	struct parked **table[LINK_NUMBERS / SEGMENT];
+	struct parked **table[PIECES];
 };
 
 /* Guards endpoints and what is in a link; nobody waits while holding it. */
@@ -215,7 +215,7 @@ link_unref(struct link *link)
 	if (refs > 0)
 		return;
 	close(link->fd);
-	for (size_t i = 0; i < LINK_NUMBERS / SEGMENT; i++)
+	for (size_t i = 0; i < PIECES; i++)
 		free(link->table[i]);
 	free(link->spare);
 	free(link);
@@ -267,8 +267,9 @@ link_send(struct link *link, const struct iovec *iov, int n, int fd,
 			return 0;
 		if (errno == EINTR)
 			continue;
-		/* Too many descriptors on their way are a queue as well. */
-		if (errno == ENOBUFS || errno == ETOOMANYREFS)
+		/* Short of something, but the link is well. */
+		if (errno == ENOBUFS || errno == ETOOMANYREFS ||
+		    errno == ENOMEM || errno == EMSGSIZE)
 			errno = EAGAIN;
 		if (errno != EAGAIN) {
 			int saved = errno;
@@ -289,18 +290,6 @@ int
 link_fd(const struct link *link)
 {
 	return link->fd;
-}
-
-bool
-link_watch_once(struct link *link)
-{
-	bool before;
-
-	pthread_mutex_lock(&lock);
-	before = link->watched;
-	link->watched = true;
-	pthread_mutex_unlock(&lock);
-	return before;
 }
 
 static struct parked **
@@ -334,7 +323,7 @@ link_number(struct link *link, struct parked *parked, uint32_t *number)
 	pthread_mutex_lock(&lock);
 	if (link->nspare > 0)
 		*number = link->spare[--link->nspare];
-	else if (link->used < LINK_NUMBERS)
+	else if (link->used < HANDOVER_NUMBERS)
 		*number = link->used++;
 	else
 		found = false;
@@ -349,7 +338,8 @@ link_number(struct link *link, struct parked *parked, uint32_t *number)
 struct parked *
 link_parked(const struct link *link, uint32_t number)
 {
-	struct parked **at = number < LINK_NUMBERS ? slot(link, number) : NULL;
+	struct parked **at =
+	    number < HANDOVER_NUMBERS ? slot(link, number) : NULL;
 
 	return at == NULL ? NULL : __atomic_load_n(at, __ATOMIC_ACQUIRE);
 }

@@ -119,8 +119,12 @@ set_wait(cmd_parms *cmd, void *config, const char *arg)
 static const char *
 set_stall(cmd_parms *cmd, void *config, const char *arg)
 {
-	return set_time("TidingsSendTimeout", cmd, arg,
-	    &((struct settings *)config)->stall);
+	struct settings *s = config;
+	const char *error = set_time("TidingsSendTimeout", cmd, arg, &s->stall);
+
+	return error == NULL && s->stall == 0
+		   ? "TidingsSendTimeout must be more than 0"
+		   : error;
 }
 
 static const command_rec directives[] = {
@@ -179,6 +183,16 @@ socket_is_bare(const conn_rec *c)
 			return false;
 	}
 	return true;
+}
+
+/* Whether its TLS is mod_ssl's, whose ways we know. */
+static bool
+is_of_mod_ssl(const conn_rec *c)
+{
+	for (const ap_filter_t *f = c->output_filters; f != NULL; f = f->next)
+		if (strcasecmp(f->frec->name, "ssl/tls filter") == 0)
+			return true;
+	return false;
 }
 
 /*
@@ -247,39 +261,57 @@ response_headers(request_rec *r)
 	return apr_array_pstrcat(r->pool, lines, 0);
 }
 
+/* Variables that the program does not get, or not as they stand. */
+static bool
+is_left_out(const char *name)
+{
+	static const char *const names[] = { "", "PATH_INFO", "PATH_TRANSLATED",
+		"SCRIPT_NAME", HANDOVER_HEADERS };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static void
+add_variable(apr_array_header_t *list, const char *name, const char *value)
+{
+	*(const char **)apr_array_push(list) = name;
+	*(const char **)apr_array_push(list) = value;
+}
+
 /* The variables as they travel.  Returns false if they are too many. */
 static bool
 write_variables(request_rec *r, struct iovec *iov)
 {
+	apr_array_header_t *list =
+	    apr_array_make(r->pool, 128, sizeof(const char *));
 	const apr_array_header_t *env;
 	const apr_table_entry_t *e;
-	const char *headers;
 	size_t len = 0;
 	char *p;
 
 	ap_add_common_vars(r);
 	ap_add_cgi_vars(r);
-	apr_table_setn(r->subprocess_env, "SCRIPT_NAME", r->uri);
-	apr_table_unset(r->subprocess_env, "PATH_INFO");
-	apr_table_unset(r->subprocess_env, "PATH_TRANSLATED");
-	apr_table_unset(r->subprocess_env, HANDOVER_HEADERS);
-	headers = response_headers(r);
-	if (headers[0] != '\0')
-		apr_table_setn(r->subprocess_env, HANDOVER_HEADERS, headers);
-	/* Rules may make such a name; the program would refuse all of it. */
-	apr_table_unset(r->subprocess_env, "");
 	env = apr_table_elts(r->subprocess_env);
 	e = (const apr_table_entry_t *)(const void *)env->elts;
 	for (int i = 0; i < env->nelts; i++)
-		if (e[i].key != NULL && e[i].val != NULL)
-			len += strlen(e[i].key) + strlen(e[i].val) + 2;
-	iov->iov_base = p = apr_palloc(r->pool, len + 1);
+		if (e[i].key != NULL && e[i].val != NULL &&
+		    !is_left_out(e[i].key))
+			add_variable(list, e[i].key, e[i].val);
+	add_variable(list, "SCRIPT_NAME", r->uri);
+	add_variable(list, HANDOVER_HEADERS, response_headers(r));
+	for (int i = 0; i < list->nelts; i++)
+		len += strlen(APR_ARRAY_IDX(list, i, const char *)) + 1;
+	iov->iov_base = p = apr_palloc(r->pool, len);
 	iov->iov_len = len;
-	for (int i = 0; i < env->nelts; i++)
-		if (e[i].key != NULL && e[i].val != NULL) {
-			p = apr_cpystrn(p, e[i].key, strlen(e[i].key) + 1) + 1;
-			p = apr_cpystrn(p, e[i].val, strlen(e[i].val) + 1) + 1;
-		}
+	for (int i = 0; i < list->nelts; i++) {
+		const char *text = APR_ARRAY_IDX(list, i, const char *);
+
+		memcpy(p, text, strlen(text) + 1);
+		p += strlen(text) + 1;
+	}
 	return len <= HANDOVER_PACKET_MAX - sizeof(struct handover_head) -
 			  sizeof(uint32_t);
 }
@@ -369,11 +401,11 @@ handle(request_rec *r)
 	tls = obstacle == NULL && ap_ssl_conn_is_ssl(c);
 	if (obstacle == NULL && tls && (s->park == 0 || !park_possible(r)))
 		obstacle = "TLS can't be parked here";
-	if (obstacle == NULL && !tls && !socket_is_bare(c))
+	if (obstacle == NULL && !(tls ? is_of_mod_ssl(c) : socket_is_bare(c)))
 		obstacle = "another module filters the connection";
 	if (obstacle == NULL && !output_is_out(c))
 		obstacle = "an answer before it is not out";
-	if (obstacle == NULL && !tls && !input_is_empty(r))
+	if (obstacle == NULL && !input_is_empty(r))
 		obstacle = "more bytes came with it";
 	if (obstacle == NULL && !write_variables(r, &iov[1]))
 		obstacle = "its head is too large";

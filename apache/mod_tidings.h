@@ -52,15 +52,11 @@ void link_retire(struct link *link);
 /* The descriptor of its socket, for those who wait for it. */
 int link_fd(const struct link *link);
 
-/* Whether the pump knows of it; the answer is true from then on. */
-bool link_watch_once(struct link *link);
-
 /*
  * Numbers of parked clients.  link_number gives a free one to `parked`, or
  * returns false where there is none; link_parked tells whose a number is, or
  * NULL; link_number_end frees it.
  */
-#define LINK_NUMBERS (1 << 20)
 bool link_number(struct link *link, struct parked *parked, uint32_t *number);
 struct parked *link_parked(const struct link *link, uint32_t number);
 void link_number_end(struct link *link, uint32_t number);

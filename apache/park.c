@@ -152,5 +152,7 @@ park_register(void)
 {
 	out_filter = ap_register_output_filter("TIDINGS_PARKED",
 	    parked_write_out, NULL, AP_FTYPE_NETWORK - 1);
-	ap_hook_suspend_connection(on_suspend, NULL, NULL, APR_HOOK_MIDDLE);
+	/* Behind all others, who may use the connection. */
+	ap_hook_suspend_connection(on_suspend, NULL, NULL,
+	    APR_HOOK_REALLY_LAST);
 }

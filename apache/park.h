@@ -112,6 +112,7 @@ struct pump {
 	TAILQ_HEAD(, parked) settling; /* to be destroyed a little later */
 	TAILQ_HEAD(, watched) links;   /* what it reads */
 	struct inbox dead;             /* to be freed at the turn's end */
+	bool look_again;               /* a worker was not quite done */
 	int64_t now_ms;                /* monotonic, of this turn */
 	int64_t tick_ms;               /* when the stuck are looked for */
 	int64_t leave_ms;              /* when all must have left, 0 = stay */

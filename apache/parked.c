@@ -187,17 +187,6 @@ unlist(struct parked *p)
 	p->listed = false;
 }
 
-/*
- * Whether its worker has left the connection.  The last that it does is to take
- * the scoreboard's handle away, and to note that in a struct of its own.
- */
-static bool
-has_settled(const struct parked *p)
-{
-	return __atomic_load_n(&p->c->sbh, __ATOMIC_ACQUIRE) == NULL &&
-	       pump.now_ms >= p->suspended_ms + SETTLE_MS;
-}
-
 /* The connection goes, and with it the descriptor. */
 void
 parked_destroy(struct parked *p)
@@ -208,7 +197,7 @@ parked_destroy(struct parked *p)
 		return;
 	parked_drop_output(p);
 	unpoll(p);
-	if (!has_settled(p)) {
+	if (pump.now_ms < p->suspended_ms + SETTLE_MS) {
 		p->failed = true;
 		if (!p->settling)
 			TAILQ_INSERT_TAIL(&pump.settling, p, settle_entry);

@@ -81,10 +81,18 @@ take_over(struct parked *p)
 	parked_read_on(p);
 }
 
+/* Whether its worker has done with it, but for a store to what is its own. */
+static bool
+is_free(const struct parked *p)
+{
+	return p->lost || __atomic_load_n(&p->c->sbh, __ATOMIC_ACQUIRE) == NULL;
+}
+
 static void
 empty_inbox(void)
 {
 	struct inbox inbox = STAILQ_HEAD_INITIALIZER(inbox);
+	struct inbox early = STAILQ_HEAD_INITIALIZER(early);
 	struct parked *p;
 
 	pthread_mutex_lock(&pump.lock);
@@ -92,8 +100,17 @@ empty_inbox(void)
 	pthread_mutex_unlock(&pump.lock);
 	while ((p = STAILQ_FIRST(&inbox)) != NULL) {
 		STAILQ_REMOVE_HEAD(&inbox, inbox_entry);
-		take_over(p);
+		if (is_free(p))
+			take_over(p);
+		else
+			STAILQ_INSERT_TAIL(&early, p, inbox_entry);
 	}
+	pump.look_again = !STAILQ_EMPTY(&early);
+	if (!pump.look_again)
+		return;
+	pthread_mutex_lock(&pump.lock);
+	STAILQ_CONCAT(&pump.inbox, &early);
+	pthread_mutex_unlock(&pump.lock);
 }
 
 static void
@@ -196,6 +213,8 @@ destroy_settled(void)
 static int
 patience_ms(void)
 {
+	if (pump.look_again)
+		return 1;
 	if (!TAILQ_EMPTY(&pump.settling))
 		return SOON_MS;
 	return TAILQ_EMPTY(&pump.all) ? -1 : TICK_MS;
@@ -229,6 +248,8 @@ run_pump(void *arg)
 				    events[i].events);
 			}
 		}
+		if (pump.look_again)
+			empty_inbox();
 		destroy_settled();
 		if (pump.now_ms >= pump.tick_ms)
 			tick();

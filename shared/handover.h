@@ -29,6 +29,7 @@
 #define HANDOVER_SUFFIX     ".handover"
 #define HANDOVER_HELLO_TEXT "tidings 1" /* bytes of the first packet */
 #define HANDOVER_PACKET_MAX 65536       /* bytes of a packet, the head too */
+#define HANDOVER_NUMBERS    1000000     /* parked clients are below */
 
 /*
  * How much of one client's bytes may be on their way to the other side, or lie

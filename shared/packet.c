@@ -45,7 +45,7 @@ numbers_fit(const struct packet *packet, uint32_t item)
 				      ? packet_number(packet, i)
 				      : packet_pair(packet, i).number;
 
-		if (number >= PACKET_NUMBERS)
+		if (number >= HANDOVER_NUMBERS)
 			return false;
 	}
 	return true;

@@ -7,8 +7,6 @@
 
 #include "shared/handover.h"
 
-#define PACKET_NUMBERS 1000000 /* numbers of parked clients are below this */
-
 /* A packet of httpd's, taken apart.  It points into the bytes that were read.
  */
 struct packet {

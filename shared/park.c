@@ -380,7 +380,7 @@ park_take(struct park *park, const struct packet *packet)
 bool
 park_is_free(const struct park *park, uint32_t number)
 {
-	return number < PACKET_NUMBERS && find_sink(park, number) == NULL;
+	return number < HANDOVER_NUMBERS && find_sink(park, number) == NULL;
 }
 
 static void

@@ -15,7 +15,7 @@
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))
 #define VARS     "A\0b\0"
-#define TOP      (PACKET_NUMBERS - 1)
+#define TOP      (HANDOVER_NUMBERS - 1)
 
 static const struct row {
 	const char *name;  /* of the case */

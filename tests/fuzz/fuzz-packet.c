@@ -77,10 +77,10 @@ fuzz_packet(const uint8_t *data, size_t len)
 		for (uint32_t i = 0; i < packet.count; i++)
 			if (packet.type == HANDOVER_TAKEN)
 				MUST(packet_pair(&packet, i).number <
-				     PACKET_NUMBERS);
+				     HANDOVER_NUMBERS);
 			else
 				MUST(
-				    packet_number(&packet, i) < PACKET_NUMBERS);
+				    packet_number(&packet, i) < HANDOVER_NUMBERS);
 		check_variables(packet.bytes, packet.len);
 	}
 	check_variables((const char *)copy, len);
