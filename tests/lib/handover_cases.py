@@ -1,19 +1,34 @@
 # SPDX-License-Identifier: MIT
-"""What each MPM has to pass: every transport handed over, live, on no worker."""
+"""What each MPM has to pass: every transport handed over, live, on no worker.
+And what is held over TLS, while messages come and something else ends."""
+import threading
+
 from tidings_test import *
+from tidings_clients import FOLLOWERS
 from tidings_clients import WebSocket as Ws
 from handover_site import *
-from websocket_client import Peer, binary, deflate_message, deflated, text
+from websocket_client import Peer, binary, deflate_message, pong, text
 
 # A handful of workers, that crowds are to be held beside.
 FEW = {
     'event': 'ServerLimit 1\nStartServers 1\nThreadsPerChild 6\nMaxRequestWorkers 6\n'
-             'MinSpareThreads 1\nMaxSpareThreads 6\n',
+             'MinSpareThreads 1\nMaxSpareThreads 6\nAsyncRequestWorkerFactor 200\n',
     'worker': 'ServerLimit 2\nStartServers 2\nThreadsPerChild 3\nMaxRequestWorkers 6\n'
               'MinSpareThreads 1\nMaxSpareThreads 6\n',
     'prefork': 'ServerLimit 4\nStartServers 4\nMaxRequestWorkers 4\nMinSpareServers 1\n'
                'MaxSpareServers 4\n',
 }
+CHILDREN = '''
+ServerLimit 3
+StartServers 1
+ThreadsPerChild 8
+MaxRequestWorkers 24
+MinSpareThreads 1
+MaxSpareThreads 24
+AsyncRequestWorkerFactor 20
+'''
+GRACE = 8  # seconds that an old child may take
+STORM = {'retention': {'count': '1000000'}, 'tidings': {'heartbeat': '1s'}}
 STREAMS = ('sse', 'iframe')
 LOG = 'LogFormat "%h %>s %{tidings}n %b %r" ways2\nCustomLog said.log ways2\n'
 
@@ -160,3 +175,71 @@ def pass_all(tap, mpm):
         log(tap, site)
         tap.ok(wait_for(lambda: site.busy() == 0, 20, 'the end of all') and site.lives(),
                'httpd and the programs live, no worker is busy')
+
+
+class Storm:
+    """A message every 5 ms, until it is over."""
+
+    def __init__(self, site):
+        self.site, self.over = site, threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        db, n = self.site.connect(), 0
+        while not self.over.is_set():
+            db.execute("INSERT INTO changes(channel, data) VALUES ('a', ?)", (n,))
+            n += 1
+            time.sleep(0.005)
+        db.close()
+
+    def stop(self):
+        self.over.set()
+        self.thread.join()
+        self.site.publish_sql('a', 'last')
+        return [str(d) for d, in self.site.sql("SELECT data FROM changes WHERE channel = 'a' "
+                                               "ORDER BY id")]
+
+
+class Held:
+    """One client of each kind that is held; how their connections end."""
+
+    def __init__(self, site):
+        self.streams = {k: Talk(site, tls=True).get('/push/%s?channel=h' % k)
+                        for k in ('sse', 'iframe')}
+        self.streams['longpoll'] = Talk(site, tls=True).ask('/push/longpoll?channel=h&wait=60')
+        self.ws = Ws(site.tls_port, '/push/ws?channel=h', tls=context_of(site))
+        wait_for(lambda: site.subscribers('h') >= 4, 10, 'clients that are held')
+
+    def ends(self, tap, what, only=None, killed=False):
+        for kind, c in self.streams.items():
+            if only in (None, kind):
+                c.wait_end(GRACE)
+                tap.ok(not c.torn, '%s: %s ends by close_notify' % (what, kind))
+        if only in (None, 'wsd'):
+            code = self.ws.read_close(GRACE)
+            tap.equal(code, None if killed else 1012, what + ': the WebSocket ends')
+        for c in list(self.streams.values()) + [self.ws]:
+            c.close()
+
+
+def come_back(tap, site, what, followers, before, seconds=20):
+    wait_for(lambda: all(f.connects > c and len(f.got) > n + 20
+                         for f, (c, n) in zip(followers, before)), seconds,
+             'everybody back after ' + what)
+    tap.ok(True, '%s: all come back and go on' % what)
+
+
+def state(followers):
+    return [(f.connects, len(f.got)) for f in followers]
+
+
+def all_of_it(tap, followers, want):
+    for f in followers:
+        name = type(f).__name__[:-8].lower()
+        with contextlib.suppress(Failure):
+            f.wait_data('last')
+        f.stop()
+        tap.ok(f.data == want, name + ': every message once, in order',
+               'got %d, want %d' % (len(f.got), len(want)))
+        tap.ok(not f.resets and not f.odd, name + ': no reset', f.resets, f.odd[:3])

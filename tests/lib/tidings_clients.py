@@ -21,9 +21,10 @@ from tidings_test import PATIENCE, Failure, alive, deadline, wait_for
 
 
 class RawStream:
-    """One GET on a socket of its own, chunked coding taken off as it comes."""
+    """One GET on a socket of its own, chunked coding taken off as it comes.
+    `tls` is a context, or None."""
 
-    def __init__(self, port, path, headers=None, rcvbuf=None, timeout=10):
+    def __init__(self, port, path, headers=None, rcvbuf=None, timeout=10, tls=None):
         self.sock = socket.socket()
         if rcvbuf:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
@@ -32,6 +33,8 @@ class RawStream:
         self.status, self.headers = None, {}
         try:
             self.sock.connect(('127.0.0.1', port))
+            if tls:
+                self.sock = tls.wrap_socket(self.sock, server_hostname='127.0.0.1')
             lines = ['GET %s HTTP/1.1' % path, 'Host: 127.0.0.1:%d' % port]
             lines += ['%s: %s' % h for h in (headers or {}).items()]
             self.sock.sendall(('\r\n'.join(lines) + '\r\n\r\n').encode())
@@ -59,11 +62,13 @@ class RawStream:
         """More bytes; False when the time is over or the connection is."""
         if self.end is not None:
             return False
-        ready, _, _ = select.select([self.sock], [], [], max(0, seconds))
-        if not ready:
+        held = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
+        if not held and not select.select([self.sock], [], [], max(0, seconds))[0]:
             return False
         try:
             data = self.sock.recv(1 << 18)
+        except TimeoutError:
+            return False  # of TLS there were bytes, but none for us
         except OSError:
             data = b''
         if not data:
@@ -137,10 +142,12 @@ class Follower(threading.Thread):
     """Follows a channel over one transport and comes back with its cursor."""
     PATIENT = 20
 
-    def __init__(self, site, query='channel=a', cursor='earliest', headers=None):
+    def __init__(self, site, query='channel=a', cursor='earliest', headers=None,
+                 tls=False):
         super().__init__(daemon=True)
         self.site, self.query, self.cursor = site, query, cursor
         self.extra = headers or {}
+        self.tls = site.tls_context() if tls else None
         self.got, self.resets, self.at = [], [], []
         self.connects, self.statuses, self.odd = 0, [], []
         self.stopping = False
@@ -170,6 +177,10 @@ class Follower(threading.Thread):
         self.cursor = cursor
 
     @property
+    def port(self):
+        return self.site.tls_port if self.tls else self.site.port
+
+    @property
     def data(self):
         return [d for _, d in self.got]
 
@@ -179,7 +190,7 @@ class Follower(threading.Thread):
                                           self.got[-1:]))
 
     def open_stream(self, path, headers=None):
-        stream = RawStream(self.site.port, path, headers)
+        stream = RawStream(self.port, path, headers, tls=self.tls)
         try:
             stream.read_head()
         except BaseException:
@@ -275,8 +286,8 @@ class LongpollFollower(PollFollower):
 
 class WsFollower(Follower):
     def once(self):
-        ws = WebSocket(self.site.port, '/push/ws?%s&since=%s'
-                       % (self.query, self.cursor), 'tidings.json')
+        ws = WebSocket(self.port, '/push/ws?%s&since=%s'
+                       % (self.query, self.cursor), 'tidings.json', tls=self.tls)
         self.statuses.append(ws.status)
         with ws:
             if ws.status != 101:
