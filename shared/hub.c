@@ -30,11 +30,13 @@
 
 #define BUSY_MS      100       /* a reader waits for recovery at most */
 #define BATCH_ROWS   1000      /* read before clients are written to */
-#define BATCH_BYTES  (1 << 20) /* the same in bytes of data */
+#define BATCH_COST   32768     /* the same in bytes; below QUEUE_HIGH */
+#define ROW_COST     100       /* of each message besides its data */
 #define COMPLAIN_MS  10000     /* between lines about a broken database */
 #define FEED_MS      3         /* of feeding in one turn of the loop */
-#define TURN_BATCHES 4         /* read in one turn of the loop */
-#define RECENT_BYTES 8192      /* longer ones are encoded again */
+#define TURN_ROWS    4000      /* read in one turn of the loop */
+#define TURN_BYTES   (4 << 20) /* the same in bytes */
+#define RECENT_BYTES 4096      /* longer ones are encoded again */
 
 static struct topic *
 find_topic(const struct hub *hub, uint64_t hash, const char *name, size_t len,
@@ -297,7 +299,7 @@ match(const struct hub *hub, const struct change *ch, struct topic **topics)
 	return n;
 }
 
-/* One row: to those who wait for it.  Returns the bytes of data it read. */
+/* One row: to those who wait for it.  Returns what it adds to a queue. */
 static size_t
 deliver_row(struct hub *hub, sqlite3_stmt *stmt, int64_t now_ms)
 {
@@ -317,12 +319,22 @@ deliver_row(struct hub *hub, sqlite3_stmt *stmt, int64_t now_ms)
 		return 0;
 	for (size_t i = 0; i < n; i++)
 		deliver_topic(topics[i], &ch);
-	return ch.data_len;
+	return ch.data_len + ROW_COST;
 }
 
-/* Reads new rows, at most one batch.  *more tells that the batch was full. */
+/* What one turn of the loop has read. */
+struct reading {
+	int rows;     /* of the table */
+	size_t bytes; /* of data, about */
+	bool more;    /* the last batch was full */
+};
+
+/*
+ * Reads new rows, at most one batch.  That is small, or those who keep up would
+ * have full queues behind a pause of ours before anything was sent to them.
+ */
 static enum db_status
-read_batch(struct hub *hub, bool *more)
+read_batch(struct hub *hub, struct reading *reading)
 {
 	sqlite3_stmt *stmt = hub->db.stmt[DB_CHANGES_AFTER];
 	int64_t now_ms = clock_wall_ms();
@@ -333,10 +345,12 @@ read_batch(struct hub *hub, bool *more)
 	sqlite3_bind_int64(stmt, 1, hub->last_id);
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		bytes += deliver_row(hub, stmt, now_ms);
-		if (++rows >= BATCH_ROWS || bytes >= BATCH_BYTES)
+		if (++rows >= BATCH_ROWS || bytes >= BATCH_COST)
 			break;
 	}
-	*more = rc == SQLITE_ROW;
+	reading->more = rc == SQLITE_ROW;
+	reading->rows += rows;
+	reading->bytes += bytes;
 	status = db_status(&hub->db, rc);
 	db_done(stmt);
 	return status;
@@ -405,21 +419,22 @@ check_head(struct hub *hub)
 static enum db_status
 read_news(struct hub *hub)
 {
+	struct reading reading = { .more = true };
 	enum db_status status;
-	bool more = true;
 
 	status = check_head(hub);
 	if (status == DB_OK && hub->ntopics == 0) {
 		/* Nobody waits for anything: a storm costs us its last id. */
 		hub->last_id = hub->newest;
-		more = false;
+		reading.more = false;
 	}
-	for (int i = 0; i < TURN_BATCHES && status == DB_OK && more; i++) {
-		status = read_batch(hub, &more);
+	while (status == DB_OK && reading.more && reading.rows < TURN_ROWS &&
+	       reading.bytes < TURN_BYTES) {
+		status = read_batch(hub, &reading);
 		hub_settle(hub);
 	}
 	/* Others have a turn before we go on. */
-	hub->more = status == DB_OK && more;
+	hub->more = status == DB_OK && reading.more;
 	if (hub->more)
 		turns_start(&hub->turns);
 	return status;

@@ -69,7 +69,11 @@ struct form {
 };
 
 /* What was encoded lately, for those who come a little behind the rest. */
-#define HUB_RECENT 256 /* slots, a power of two */
+/*
+ * More than a client takes at once, as many go through the same messages one
+ * after the other.
+ */
+#define HUB_RECENT 1024 /* slots, a power of two */
 struct recent {
 	const struct form *form; /* NULL = empty */
 	int64_t id;              /* of the message */

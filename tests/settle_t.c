@@ -12,6 +12,7 @@
 #include <ev.h>
 
 #include "shared/log.h"
+#include "tests/tap/foreign.h"
 #include "tests/tap/held.h"
 #include "tests/tap/tap.h"
 
@@ -142,6 +143,28 @@ test_taken_along(const char *name, bool uring)
 	dismiss();
 }
 
+/* Much at once, more than a queue may hold: their sockets take it. */
+static void
+test_burst(const char *name, bool uring)
+{
+	int live = 0;
+
+	assemble(name, uring, 1 << 18);
+	insert("a", "alone");
+	hub_refresh(&hub);
+	foreign_run(writer, "BEGIN");
+	for (int i = 0; i < 999; i++)
+		insert("a", "some fifty bytes, such as a feeder of prices has");
+	insert("a", "last");
+	foreign_run(writer, "COMMIT");
+	hub_refresh(&hub);
+	for (int i = 0; i < CROWD; i++)
+		live += crowd[i].client.state == CLIENT_LIVE;
+	is_int(live, CROWD, "nobody falls behind by a burst");
+	is_int(lacking(0, 1, 1001), 0, "each has all of it");
+	dismiss();
+}
+
 static void
 test_end(const char *name, bool uring)
 {
@@ -180,6 +203,7 @@ main(void)
 		test_slow(uring ? "s1.db" : "s0.db", uring);
 		test_gone(uring ? "g1.db" : "g0.db", uring);
 		test_taken_along(uring ? "t1.db" : "t0.db", uring);
+		test_burst(uring ? "b1.db" : "b0.db", uring);
 		test_end(uring ? "e1.db" : "e0.db", uring);
 	}
 	return done();
