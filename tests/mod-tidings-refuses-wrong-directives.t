@@ -32,11 +32,13 @@ ROWS = [
     ('TidingsPark', 'TidingsPark must be On or Off'),
     ('TidingsPark On', None),
     ('TidingsPark off', None),
+    ('TidingsHandoverTimeout 0', None),
+    ('TidingsSendTimeout 0', 'TidingsSendTimeout must be more than 0'),
 ] + [(name + ' ' + value, want and want % name if want == TIME else want)
      for name in ('TidingsHandoverTimeout', 'TidingsSendTimeout') for value, want in (
          ('-1', TIME), ('soon', TIME), ('5 parsecs', 'takes one argument'), ('5parsecs', TIME),
          ('99999999999999999999', TIME), ('86401', TIME), ('25h', TIME), ('""', 'takes one'), ('', 'takes one'),
-         ('0', None), ('5', None), ('500ms', None), ('2s', None), ('1min', None), ('86400', None))]
+         ('5', None), ('500ms', None), ('2s', None), ('1min', None), ('86400', None))]
 GLOBAL = [('TidingsHandover unix:/a', 'TidingsHandover not allowed'), ('TidingsHandover off', 'TidingsHandover not allowed'),
           ('TidingsPark Off', None), ('TidingsSendTimeout 5', None),
           ('TidingsHandoverTimeout 50ms', None)]
