@@ -20,6 +20,7 @@
 #include "apache/mod_tidings.h"
 
 #define SEND_BUFFER (1 << 20) /* bytes that may wait for the program */
+#define REFUSED_MS  1000      /* until a program that refuses is asked again */
 #define SEGMENT     1024      /* numbers in one piece of the table */
 #define PIECES      ((HANDOVER_NUMBERS + SEGMENT - 1) / SEGMENT)
 #define REST_MS     1000 /* after a greeting that did not come */
@@ -28,7 +29,7 @@
 struct endpoint {
 	struct endpoint *next; /* in endpoints */
 	struct link *link;     /* for new clients, or NULL */
-	int64_t again_ms;      /* monotonic, not to be tried before */
+	int64_t again_ms;      /* monotonic, not to be asked before */
 	bool connecting;       /* somebody makes the link now */
 	char path[];           /* of the socket */
 };
@@ -149,9 +150,8 @@ make_link(struct endpoint *e, int wait_ms)
 	pthread_mutex_lock(&lock);
 	e->connecting = false;
 	e->link = link;
-	/* A program that is stuck costs its clients this only now and then. */
-	if (link == NULL && error != ENOENT && error != ECONNREFUSED)
-		e->again_ms = mono_ms() + REST_MS;
+	if (link == NULL && (error == EACCES || error == EPROTO))
+		e->again_ms = mono_ms() + REFUSED_MS;
 	pthread_cond_broadcast(&connected);
 	errno = error;
 }

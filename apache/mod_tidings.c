@@ -35,7 +35,7 @@
 
 #include "apache/mod_tidings.h"
 
-#define WAIT_DEFAULT  apr_time_from_msec(500)
+#define WAIT_DEFAULT  apr_time_from_sec(5)
 #define STALL_DEFAULT apr_time_from_sec(30)
 #define UNSET         (-1)
 
@@ -134,7 +134,7 @@ static const command_rec directives[] = {
 	    "On (default) or Off: whether TLS connections are parked"),
 	AP_INIT_TAKE1("TidingsHandoverTimeout", set_wait, NULL,
 	    RSRC_CONF | ACCESS_CONF,
-	    "how long to wait for a program that is busy (500ms)"),
+	    "how long to wait for a program that is busy (5s)"),
 	AP_INIT_TAKE1("TidingsSendTimeout", set_stall, NULL,
 	    RSRC_CONF | ACCESS_CONF,
 	    "how long a parked client may take nothing (30s)"),

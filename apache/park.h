@@ -53,6 +53,7 @@ struct parked {
 	bool ready;              /* suspended: in the inbox, under the lock */
 	bool unsent;             /* the program never heard of it */
 	bool lost;               /* httpd took the connection away */
+	bool left;               /* it said goodbye */
 	bool failed;             /* the socket is of no more use */
 	bool told_gone;          /* GONE is said */
 	bool owing;              /* on the list of who has to tell */

@@ -199,6 +199,7 @@ parked_destroy(struct parked *p)
 	unpoll(p);
 	if (pump.now_ms < p->suspended_ms + SETTLE_MS) {
 		p->failed = true;
+		shutdown(p->fd, SHUT_RDWR);
 		if (!p->settling)
 			TAILQ_INSERT_TAIL(&pump.settling, p, settle_entry);
 		p->settling = true;
@@ -389,6 +390,16 @@ pass_input(struct parked *p, const char *bytes, uint32_t len)
 	watched_owe(p);
 }
 
+/* The client has closed, in order: so do we. */
+static void
+part(struct parked *p)
+{
+	p->left = true;
+	parked_drop_output(p);
+	finish(p);
+	watched_owe(p);
+}
+
 /* Reads what has come, through the filters. */
 void
 parked_read_on(struct parked *p)
@@ -408,7 +419,10 @@ parked_read_on(struct parked *p)
 		if (APR_STATUS_IS_EAGAIN(rv) || (rv == APR_SUCCESS && len == 0))
 			break;
 		if (rv != APR_SUCCESS) {
-			parked_fail(p);
+			if (APR_STATUS_IS_EOF(rv))
+				part(p);
+			else
+				parked_fail(p);
 			return;
 		}
 		pass_input(p, buf, (uint32_t)len);

@@ -73,6 +73,12 @@ tell_held(struct watched *w, struct parked *p)
 	return true;
 }
 
+static bool
+is_gone(const struct parked *p)
+{
+	return p->failed || p->left;
+}
+
 /* Tells what some of those on the list have to tell. */
 static bool
 tell_some(struct watched *w)
@@ -86,12 +92,12 @@ tell_some(struct watched *w)
 		if (n == ITEMS_MAX)
 			break;
 		n++;
-		if (!p->failed && !tell_held(w, p))
+		if (!is_gone(p) && !tell_held(w, p))
 			return false;
-		if (p->taken > 0 && !p->failed)
+		if (p->taken > 0 && !is_gone(p))
 			pairs[npairs++] =
 			    (struct handover_pair){ p->number, p->taken };
-		if (p->failed && !p->told_gone)
+		if (is_gone(p) && !p->told_gone)
 			gone[ngone++] = p->number;
 	}
 	if (npairs > 0 && !watched_tell(w, HANDOVER_TAKEN, npairs, pairs,
@@ -104,7 +110,7 @@ tell_some(struct watched *w)
 		return false;
 	for (; n > 0; n--) {
 		p = TAILQ_FIRST(&w->owing);
-		p->told_gone = p->failed;
+		p->told_gone = is_gone(p);
 		watched_owe_nothing(p);
 		/* More may lie in mod_ssl, where epoll does not see it. */
 		parked_read_on(p);

@@ -96,23 +96,25 @@ def bad_manners(tap, site):
     path = os.path.join(site.run_dir, 'fake.sock.handover')
     with FakeProgram(path, greets=False):
         took, _ = ask_fake(site)
-        tap.ok(took < 3 * PATIENCE, 'no greeting: by httpd in %.1f s' % took)
-        # The greeting is tried again now and then, by one of them.
-        took, end = [], deadline(2.5)
+        tap.ok(4 < took < 5 + 3 * PATIENCE, 'no greeting: by httpd in %.1f s' % took)
+        # Who does not want to wait does not, nor for those who do.
+        with Talk(site) as patient:
+            patient.ask('/push/fake/patient')
+            took, _ = ask_fake(site, '/push/fake/hasty')
+            tap.ok(took < 1 * PATIENCE, 'and at once if none is waited for: %.3f s' % took)
+        took, end = [], deadline(1)
 
         def ask():
             while time.monotonic() < end:
-                took.append(ask_fake(site)[0])
+                took.append(ask_fake(site, '/push/fake/hasty')[0])
                 time.sleep(0.02)
         many = [threading.Thread(target=ask) for _ in range(20)]
         for thread in many:
             thread.start()
         for thread in many:
             thread.join(20 * PATIENCE)
-        slow = [t for t in took if t > 0.3]
-        tap.ok(max(took) < 2.5 * PATIENCE and len(took) > 200 and len(slow) < 70,
-               'of %d in a crowd %d had to wait, %.2f s at most' % (
-                   len(took), len(slow), max(took)))
+        tap.ok(max(took) < 2 * PATIENCE, 'nor does a crowd: %d answers, %.2f s at most' % (
+            len(took), max(took)))
     wait_for(lambda: ask_fake(site)[0] < 0.5, 10, 'a quick answer')
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
         server.bind(path)
@@ -157,7 +159,7 @@ def full_link(tap, site):
         took, _ = ask_fake(site, '/push/fake/hasty?' + 'x' * 6000)
         tap.ok(took < 0.3 * PATIENCE, 'without a wait if none is wanted: %.3f s' % took)
         took, _ = ask_fake(site, '/push/fake?' + 'x' * 6000)
-        tap.ok(0.4 < took < 2 * PATIENCE, 'by default half a second later: %.3f s' % took)
+        tap.ok(4 < took < 5 + 3 * PATIENCE, 'by default five seconds later: %.3f s' % took)
         with Talk(site) as c:
             c.ask('/push/fake/patient?' + 'x' * 6000)
             fake.reads = True
