@@ -223,6 +223,7 @@ dist_check_SCRIPTS += \
 	%D%/mod-tidings-holds-no-worker-of-worker.t \
 	%D%/mod-tidings-parked-clients-outlive-httpd.t \
 	%D%/mod-tidings-parked-clients-outlive-programs.t \
+	%D%/mod-tidings-parks-by-the-thousand-leave-nothing.t \
 	%D%/mod-tidings-parks-clients-that-flood-or-never-read.t \
 	%D%/mod-tidings-parks-tls-on-no-worker.t \
 	%D%/mod-tidings-parks-websockets-that-pass-every-case.t \
