@@ -38,6 +38,7 @@
 #define WAIT_DEFAULT  apr_time_from_sec(5)
 #define STALL_DEFAULT apr_time_from_sec(30)
 #define UNSET         (-1)
+#define GIVE_TRIES    3
 
 /* Settings of one <Location>. */
 struct settings {
@@ -393,7 +394,7 @@ handle(request_rec *r)
 	conn_rec *c = r->connection;
 	const char *obstacle;
 	struct iovec iov[2];
-	bool tls, done;
+	bool tls, done = false;
 
 	if (s->socket == NULL || s->socket[0] == '\0')
 		return DECLINED;
@@ -414,10 +415,12 @@ handle(request_rec *r)
 		    "not handed over: %s", obstacle);
 		return DECLINED;
 	}
-	done = give(r, s, iov, tls);
-	/* The program was started anew: its old link told us now. */
-	if (!done && (errno == EPIPE || errno == ECONNRESET))
+	/* One that was started anew tells us by its old link, maybe twice. */
+	for (int tries = 0; tries < GIVE_TRIES && !done; tries++) {
 		done = give(r, s, iov, tls);
+		if (!done && errno != EPIPE && errno != ECONNRESET)
+			break;
+	}
 	if (!done) {
 		ap_log_rerror(APLOG_MARK, APLOG_INFO, errno, r,
 		    "not handed over: %s", s->socket);
