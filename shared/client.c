@@ -495,8 +495,9 @@ client_start(struct client *client)
 
 	client_set_state(client, CLIENT_BEHIND);
 	hub_mark_dirty(hub, client);
-	schedule(client);
 	client_feed(client);
+	/* Most are live now and need no look soon. */
+	schedule(client);
 	hub_settle(hub);
 }
 
