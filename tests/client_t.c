@@ -88,7 +88,7 @@ test_stuck(void)
 	foreign_run(writer, "COMMIT");
 	wait_for(&other, "all of it", 5000);
 	ok(!stuck.gone, "it has a moment");
-	run_for(1100);
+	run_for(2600);
 	insert("a", "one more");
 	wait_for(&other, "one more", 5000);
 	run_for(50);

@@ -79,8 +79,8 @@ fuzz_packet(const uint8_t *data, size_t len)
 				MUST(packet_pair(&packet, i).number <
 				     HANDOVER_NUMBERS);
 			else
-				MUST(
-				    packet_number(&packet, i) < HANDOVER_NUMBERS);
+				MUST(packet_number(&packet, i) <
+				     HANDOVER_NUMBERS);
 		check_variables(packet.bytes, packet.len);
 	}
 	check_variables((const char *)copy, len);
