@@ -34,8 +34,9 @@ struct listener *listener_start(int fd, void (*accepted)(void *arg, int fd),
 void listener_stop(struct listener *listener);
 
 /*
- * Writes the address of the peer of an accepted socket, "unix", or nothing if it
- * has gone already; `size` is at least 46.  A TCP socket is told not to wait for more before it sends.
+ * Writes the address of the peer of an accepted socket, "unix", or nothing if
+ * it has gone already; `size` is at least 46.  A TCP socket is told not to wait
+ * for more before it sends.
  */
 void listener_name_peer(int fd, char *name, size_t size);
 
