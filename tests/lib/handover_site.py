@@ -41,15 +41,21 @@ class HandoverSite(Site):
         super().__init__(settings, httpd_extra=LOGS + httpd_extra, handover=True,
                          modules=('status',) + tuple(modules), **more)
 
-    def lines(self, name):
+    def size(self, name):
         with contextlib.suppress(FileNotFoundError):
-            with open(os.path.join(self.dir, name), errors='replace') as f:
-                return f.read().splitlines()
+            return os.path.getsize(os.path.join(self.dir, name))
+        return 0
+
+    def lines(self, name, since=0):
+        with contextlib.suppress(FileNotFoundError):
+            with open(os.path.join(self.dir, name), 'rb') as f:
+                f.seek(since)
+                return f.read().decode('utf-8', 'replace').splitlines()
         return []
 
     def logged(self, talk):
         """Note and status of what came by a connection, in order."""
-        return [tuple(line.split()[:2]) for line in self.lines('ways.log')
+        return [tuple(line.split()[:2]) for line in self.lines('ways.log', talk.begins['ways.log'])
                 if line.split()[2:3] == [str(talk.port)]]
 
     def way(self, talk, n=0):
@@ -61,7 +67,8 @@ class HandoverSite(Site):
         """Why requests of a connection were not given away."""
         # The module's lines alone, without what else is wrong.
         of = ':%d] not handed over: ' % talk.port
-        return [line.partition(of)[2] for line in self.lines('error.log') if of in line]
+        return [line.partition(of)[2]
+                for line in self.lines('error.log', talk.begins['error.log']) if of in line]
 
     def board(self):
         """mod_status, as it tells programs."""
@@ -87,7 +94,7 @@ class Talk:
     """A connection to httpd.  Answers are taken apart one after the other; the
     rest of one without a length is `body`, as it comes."""
 
-    def __init__(self, site, tls=False, rcvbuf=None, port=None, connect=True):
+    def __init__(self, site, tls=False, rcvbuf=None, port=None):
         self.site = site
         self.sock = socket.socket()
         self.buf, self.ended, self.torn = b'', False, False
@@ -95,6 +102,8 @@ class Talk:
         if rcvbuf:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         self.sock.settimeout(20 * PATIENCE)
+        # What stands in the logs before is of others who had this port.
+        self.begins = {name: site.size(name) for name in ('ways.log', 'error.log')}
         try:
             self.sock.connect(('127.0.0.1', port or (site.tls_port if tls else site.port)))
             self.port = self.sock.getsockname()[1]
