@@ -19,11 +19,11 @@ NOW = struct.pack('ii', 1, 0)
 HTTPD = '''
 ServerLimit 1
 StartServers 1
-ThreadsPerChild 16
-MaxRequestWorkers 16
+ThreadsPerChild 64
+MaxRequestWorkers 64
 MinSpareThreads 1
-MaxSpareThreads 16
-AsyncRequestWorkerFactor 500
+MaxSpareThreads 64
+AsyncRequestWorkerFactor 100
 '''
 GET = {p: Talk.request('/push/%s?channel=a%%d&wait=0' % p) for p in ('sse', 'iframe', 'longpoll')}
 WS = Ws.make_request(443, '/push/ws?channel=a%d', None, None)
