@@ -10,16 +10,11 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 from tidings_test import *
-from tidings_clients import WebSocket
+from tidings_clients import WebSocket, private_kb
 
 CLIENTS, WARM = 500, 20
 HEADERS = {'Cookie': 'c=' + 'x' * 3000, 'User-Agent': 'y' * 500}
 KEY = {'access': {'publish_key': 'one:secret-of-one', 'publish_from_loopback': 'no'}}
-
-
-def private_kb(pid):
-    with open('/proc/%d/smaps_rollup' % pid) as f:
-        return sum(int(line.split()[1]) for line in f if line.startswith('Private_Dirty:'))
 
 
 def publishes(ws, text):
