@@ -22,14 +22,16 @@ def main(tap):
                 site.kill(name)
                 began = time.monotonic()
                 if name == 'longpoll':
-                    stream.read_head()
+                    # With mod_tidings nobody is left who could answer.
+                    with contextlib.suppress(ConnectionError):
+                        stream.read_head()
                 end = stream.wait_end(20)
                 took = time.monotonic() - began
                 tap.ok(took < 2 * PATIENCE, name + ': the client knows soon',
                        'it took %.2f s' % took)
                 if name == 'longpoll':
-                    tap.ok(stream.status in (502, 503), 'longpoll: refused',
-                           stream.status)
+                    tap.ok(stream.status in ((None,) if site.handover else (502, 503)),
+                           'longpoll: refused', stream.status)
                 else:
                     tap.equal(end, 'cut', name + ': the answer is cut, not ended')
         with WebSocket(site.port) as ws:
