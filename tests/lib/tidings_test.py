@@ -648,8 +648,11 @@ class Site:
 
     def pid(self, program):
         def look():
-            with open(os.path.join(self.run_dir, program + '.pid')) as f:
-                return f.read().strip()
+            # A program may be ready before the supervisor has written it down.
+            with contextlib.suppress(FileNotFoundError):
+                with open(os.path.join(self.run_dir, program + '.pid')) as f:
+                    return f.read().strip()
+            return ''
         return int(wait_for(look, 5, 'the pid of ' + program))
 
     def kill(self, program, sig=signal.SIGKILL):
