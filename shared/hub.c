@@ -86,10 +86,7 @@ make_topic(struct hub *hub, uint64_t hash, const char *name, size_t len,
 	LIST_INIT(&t->subs);
 	t->next = hub->buckets[hash & (hub->nbuckets - 1)];
 	hub->buckets[hash & (hub->nbuckets - 1)] = t;
-	if (hub->ntopics++ == 0 && hub->watch.resting) {
-		hub->suspect = true;
-		watch_wake(&hub->watch);
-	}
+	hub->ntopics++;
 	if (is_prefix)
 		hub->prefix_lens[len]++;
 	return t;
@@ -481,8 +478,7 @@ hub_refresh(struct hub *hub)
 	int64_t version;
 	bool suspect;
 
-	/* Nobody tells us while we rest. */
-	suspect = hub->suspect || hub->watch.resting;
+	suspect = hub->suspect;
 	hub->suspect = false;
 	if (hub->db.handle == NULL || (suspect && db_replaced(&hub->db)))
 		status = reopen(hub);
@@ -509,9 +505,6 @@ on_look(void *arg, bool suspect)
 
 	hub->suspect = hub->suspect || suspect;
 	hub_refresh(hub);
-	/* The slow look comes by once in a while: is there anybody? */
-	if (suspect && hub->ntopics == 0 && !hub->keeps_watch)
-		watch_rest(&hub->watch);
 	return hub->newest != before;
 }
 
