@@ -70,6 +70,7 @@ tell_held(struct watched *w, struct parked *p)
 		return false;
 	free(p->held);
 	p->held = NULL;
+	p->held_len = 0;
 	return true;
 }
 
