@@ -11,10 +11,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "apache/mod_tidings.h"
@@ -23,7 +21,6 @@
 #define REFUSED_MS  1000      /* until a program that refuses is asked again */
 #define SEGMENT     1024      /* numbers in one piece of the table */
 #define PIECES      ((HANDOVER_NUMBERS + SEGMENT - 1) / SEGMENT)
-#define REST_MS     1000 /* after a greeting that did not come */
 
 /* A program, by the path of its hand-over socket. */
 struct endpoint {
@@ -64,15 +61,6 @@ find_endpoint(const char *path)
 	e->next = endpoints;
 	endpoints = e;
 	return e;
-}
-
-static int64_t
-mono_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /*

@@ -21,7 +21,6 @@
 
 #include "httpd.h"
 
-#include "ap_mmn.h"
 #include "apr_lib.h"
 #include "apr_portable.h"
 #include "apr_strings.h"
@@ -318,7 +317,7 @@ write_variables(request_rec *r, struct iovec *iov)
 }
 
 /* From here on the connection is the program's. */
-static bool
+static void
 let_go(request_rec *r, apr_socket_t *dummy)
 {
 	conn_rec *c = r->connection;
@@ -326,7 +325,6 @@ let_go(request_rec *r, apr_socket_t *dummy)
 	ap_set_core_module_config(c->conn_config, dummy);
 	c->keepalive = AP_CONN_CLOSE;
 	c->aborted = 1;
-	return true;
 }
 
 static bool
@@ -351,7 +349,8 @@ hand_over(request_rec *r, struct link *link, struct iovec *iov, int wait_ms)
 		errno = saved;
 		return false;
 	}
-	return let_go(r, dummy);
+	let_go(r, dummy);
+	return true;
 }
 
 /* What the log shows, as the answer is the program's. */
@@ -367,8 +366,7 @@ note(request_rec *r, const char *how)
 	apr_table_setn(r->notes, "tidings", how);
 }
 
-/* Gives the request away.  Returns false, with errno, if it is httpd's still.
- */
+/* Gives the request away, or returns false, with errno: it is httpd's still. */
 static bool
 give(request_rec *r, const struct settings *s, struct iovec *iov, bool tls)
 {

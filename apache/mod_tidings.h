@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <sys/uio.h>
 
@@ -19,6 +20,16 @@ struct parked;
 /* The one symbol that httpd looks for; all others stay inside. */
 extern module AP_MODULE_DECLARE_DATA tidings_module
     __attribute__((visibility("default")));
+
+/* Milliseconds of CLOCK_MONOTONIC. */
+static inline int64_t
+mono_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
 
 /*
  * apache/link.c: the connections of this child to the programs.  All of these

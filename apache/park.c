@@ -20,7 +20,8 @@
  *
  * Who touches what: before the hook suspend_connection a connection is its
  * worker's, from then on the pump's.  After the hook the worker stores to it
- * once or twice more, so the pump destroys none before SETTLE_MS.
+ * twice.  For the first, to c->sbh, the pump waits; as nobody can see the
+ * second, it destroys no connection before SETTLE_MS.
  */
 #include <errno.h>
 #include <stdlib.h>

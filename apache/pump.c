@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "httpd.h"
@@ -33,15 +32,6 @@ struct pump pump = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	.settling = TAILQ_HEAD_INITIALIZER(pump.settling),
 	.links = TAILQ_HEAD_INITIALIZER(pump.links),
 	.dead = STAILQ_HEAD_INITIALIZER(pump.dead) };
-
-static int64_t
-mono_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* The worker has let go of it: from here on it is the pump's. */
 static void

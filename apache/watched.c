@@ -33,8 +33,7 @@ watched_owe_nothing(struct parked *p)
 	p->owing = false;
 }
 
-/* Returns whether the link took it; where it does not, it is clogged or mute.
- */
+/* Whether the link took it; one that does not is clogged or mute. */
 bool
 watched_tell(struct watched *w, enum handover_type type, uint32_t count,
     const void *items, size_t size, const void *bytes, size_t len)
