@@ -57,9 +57,7 @@ struct parked {
 	bool failed;             /* the socket is of no more use */
 	bool told_gone;          /* GONE is said */
 	bool owing;              /* on the list of who has to tell */
-	bool shut;               /* nothing more leaves */
 	bool settling;           /* its worker may be there still */
-	bool listed;             /* on the pump's list */
 	bool polled;             /* epoll knows of it */
 	bool begun;              /* its answer has begun */
 	request_rec *r;          /* until it is finished */

@@ -179,14 +179,6 @@ unpoll(struct parked *p)
 	p->polled = false;
 }
 
-static void
-unlist(struct parked *p)
-{
-	if (p->listed)
-		TAILQ_REMOVE(&pump.all, p, entry);
-	p->listed = false;
-}
-
 /* The connection goes, and with it the descriptor. */
 void
 parked_destroy(struct parked *p)
@@ -208,7 +200,7 @@ parked_destroy(struct parked *p)
 	if (p->settling)
 		TAILQ_REMOVE(&pump.settling, p, settle_entry);
 	p->settling = false;
-	unlist(p);
+	TAILQ_REMOVE(&pump.all, p, entry);
 	p->state = PARK_DONE;
 	p->c = NULL;
 	/* What the MPM counts it as. */
@@ -243,10 +235,8 @@ finish(struct parked *p)
 		parked_destroy(p);
 		return;
 	}
-	if (p->rest_len == 0) {
+	if (p->rest_len == 0)
 		shutdown(p->fd, SHUT_WR);
-		p->shut = true;
-	}
 	parked_want(p);
 }
 
@@ -357,10 +347,8 @@ on_writable(struct parked *p)
 	p->rest_len = p->rest_at = 0;
 	p->taken += (uint32_t)p->at_filter;
 	p->at_filter = 0;
-	if (p->state == PARK_LINGER && !p->shut) {
+	if (p->state == PARK_LINGER)
 		shutdown(p->fd, SHUT_WR);
-		p->shut = true;
-	}
 	parked_go_on(p);
 }
 

@@ -60,7 +60,6 @@ take_over(struct parked *p)
 	p->state = PARK_OPEN;
 	p->suspended_ms = p->progress_ms = pump.now_ms;
 	TAILQ_INSERT_TAIL(&pump.all, p, entry);
-	p->listed = true;
 	p->polled = epoll_ctl(pump.epoll, EPOLL_CTL_ADD, p->fd, &ev) == 0;
 	if (!p->polled) {
 		parked_fail(p);
