@@ -372,6 +372,8 @@ start_over(struct hub *hub, int64_t newest)
 	}
 	log_info("the database has epoch %s now: %zu clients start over",
 	    hub->db.epoch, hub->nclients);
+	memcpy(hub->past[hub->npast++ % HUB_PAST], hub->epoch,
+	    sizeof(hub->epoch));
 	memcpy(hub->epoch, hub->db.epoch, sizeof(hub->epoch));
 	hub->last_id = hub->newest = newest;
 	TAILQ_FOREACH(client, &hub->clients, link)
@@ -379,9 +381,21 @@ start_over(struct hub *hub, int64_t newest)
 }
 
 /*
- * Ids never go back by themselves: the file was overwritten in place with an
- * older state of itself (.restore).  It needs a new epoch, once.
+ * Whether the file was overwritten in place with an older state of itself
+ * (.restore): neither ids nor epochs go back by themselves.
  */
+static bool
+went_back(const struct hub *hub, int64_t newest)
+{
+	if (strcmp(hub->db.epoch, hub->epoch) == 0)
+		return newest < hub->last_id;
+	for (unsigned i = 0; i < HUB_PAST; i++)
+		if (strcmp(hub->db.epoch, hub->past[i]) == 0)
+			return true;
+	return false;
+}
+
+/* An older state needs an epoch that no cursor has yet; once, for all of us. */
 static enum db_status
 renew_epoch(struct hub *hub)
 {
@@ -390,7 +404,7 @@ renew_epoch(struct hub *hub)
 
 	status = db_open(&writer, hub->config->database, DB_WRITER, BUSY_MS);
 	if (status == DB_OK)
-		status = db_renew_epoch(&writer, hub->epoch);
+		status = db_renew_epoch(&writer, hub->db.epoch);
 	db_close(&writer);
 	return status;
 }
@@ -402,8 +416,7 @@ check_head(struct hub *hub)
 	int64_t newest;
 
 	status = db_head(&hub->db, &newest);
-	if (status == DB_OK && newest < hub->last_id &&
-	    strcmp(hub->db.epoch, hub->epoch) == 0) {
+	if (status == DB_OK && went_back(hub, newest)) {
 		status = renew_epoch(hub);
 		if (status == DB_OK)
 			status = db_head(&hub->db, &newest);

@@ -99,6 +99,8 @@ struct sub {
 	struct client *client; /* who */
 };
 
+#define HUB_PAST 8 /* epochs that are remembered */
+
 /* The engine of one process: reads what was committed, hands it out. */
 struct hub {
 	const struct config *config; /* borrowed */
@@ -109,6 +111,8 @@ struct hub {
 	int64_t last_id;             /* newest id that was handed out */
 	int64_t newest;              /* newest id that is known of */
 	char epoch[40];              /* of last_id */
+	char past[HUB_PAST][40];     /* epochs before it, a ring */
+	unsigned npast;              /* how many there have been */
 	struct topic **buckets;      /* hash table */
 	size_t nbuckets;             /* a power of two */
 	size_t ntopics;              /* in the table */
