@@ -89,10 +89,12 @@ static void
 answer_head(struct server *server, struct conn *conn, struct req *req)
 {
 	struct str cors = { 0 };
-	struct answer a = { .head_only = true,
-		.epoch = server->hub.epoch,
-		.cursor = server->hub.last_id };
+	struct answer a = { .head_only = true };
 
+	/* Without clients the hub looks now and then alone. */
+	hub_refresh(&server->hub);
+	a.epoch = server->hub.epoch;
+	a.cursor = server->hub.last_id;
 	req_add_given(req, &cors);
 	access_add_cors(req, &cors);
 	str_addz(&cors, "");

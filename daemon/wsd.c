@@ -36,6 +36,8 @@ on_reload(struct server *server)
 static const struct program program = {
 	.name = "wsd",
 	.writes = true,
+	/* One program is to notice at once if an older state is put back. */
+	.keeps_watch = true,
 	.handed = wsconn_new_handed,
 	.reload = on_reload,
 	.stop = wsdrain_start,

@@ -86,7 +86,10 @@ make_topic(struct hub *hub, uint64_t hash, const char *name, size_t len,
 	LIST_INIT(&t->subs);
 	t->next = hub->buckets[hash & (hub->nbuckets - 1)];
 	hub->buckets[hash & (hub->nbuckets - 1)] = t;
-	hub->ntopics++;
+	if (hub->ntopics++ == 0 && hub->watch.resting) {
+		hub->suspect = true;
+		watch_wake(&hub->watch);
+	}
 	if (is_prefix)
 		hub->prefix_lens[len]++;
 	return t;
@@ -491,7 +494,8 @@ hub_refresh(struct hub *hub)
 	int64_t version;
 	bool suspect;
 
-	suspect = hub->suspect;
+	/* Nobody tells us while we rest. */
+	suspect = hub->suspect || hub->watch.resting;
 	hub->suspect = false;
 	if (hub->db.handle == NULL || (suspect && db_replaced(&hub->db)))
 		status = reopen(hub);
@@ -518,6 +522,9 @@ on_look(void *arg, bool suspect)
 
 	hub->suspect = hub->suspect || suspect;
 	hub_refresh(hub);
+	/* The slow look comes by once in a while: is there anybody? */
+	if (suspect && hub->ntopics == 0 && !hub->keeps_watch)
+		watch_rest(&hub->watch);
 	return hub->newest != before;
 }
 

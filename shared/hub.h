@@ -132,6 +132,7 @@ struct hub {
 	uint64_t bytes;        /* the same */
 	int64_t complained_ms; /* of the last line about the database */
 	bool suspect;          /* the file may have been replaced */
+	bool keeps_watch;      /* also while nobody waits for anything */
 	bool more;             /* rows are left for the next turn */
 };
 

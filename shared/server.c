@@ -123,6 +123,7 @@ server_init(struct server *server, const struct program *program,
 	server->board = board_open(server->config.run_dir, program->name,
 	    is_cgi ? CGI_SLOTS : BOARD_SLOTS);
 	status = hub_start(&server->hub, &server->config, server->board);
+	server->hub.keeps_watch = program->keeps_watch;
 	if (status != DB_OK && !is_cgi) {
 		board_close(server->board);
 		fatalx("%s: %s%s", server->config.database,

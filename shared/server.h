@@ -25,6 +25,7 @@ struct program {
 	const char *name;    /* of the program and its socket */
 	const char *methods; /* it answers, as "GET, HEAD" */
 	bool writes;         /* needs the writer */
+	bool keeps_watch;    /* of the database, also without clients */
 	/*
 	 * Handles one request whose parameters are parsed.  It answers (or
 	 * refuses) at once, holds conn->client, or keeps both until

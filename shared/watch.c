@@ -126,7 +126,7 @@ drain(struct watch *watch)
 		news |= read_event(watch, ev);
 		at += (ssize_t)(sizeof(*ev) + ev->len);
 	}
-	if (news & NEWS_FOLDER)
+	if (news & NEWS_FOLDER && !watch->resting)
 		watch_present_folder(watch);
 	return news;
 }
@@ -196,7 +196,7 @@ on_safety(struct ev_loop *loop, ev_timer *timer, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (watch->inotify_fd != -1)
+	if (watch->inotify_fd != -1 && !watch->resting)
 		watch_present_folder(watch);
 	look(watch, true);
 }
@@ -230,7 +230,7 @@ start_inotify(struct watch *watch)
 void
 watch_set_period(struct watch *watch, int64_t check_ms)
 {
-	if (watch->wd == -1 && check_ms > BLIND_MS)
+	if (watch->wd == -1 && !watch->resting && check_ms > BLIND_MS)
 		check_ms = BLIND_MS;
 	watch->safety.repeat = (double)check_ms / 1000;
 	ev_timer_again(EV_DEFAULT_UC_ & watch->safety);
@@ -259,6 +259,33 @@ watch_start(struct watch *watch, const char *path, int64_t check_ms,
 		ev_io_start(EV_DEFAULT_UC_ & watch->inotify);
 	if (watch->timer_fd != -1)
 		ev_io_start(EV_DEFAULT_UC_ & watch->recheck);
+}
+
+void
+watch_rest(struct watch *watch)
+{
+	static const struct itimerspec never;
+
+	if (watch->resting || watch->wd == -1)
+		return;
+	watch->resting = true;
+	inotify_rm_watch(watch->inotify_fd, watch->wd);
+	watch->wd = -1;
+	if (watch->timer_fd != -1)
+		timerfd_settime(watch->timer_fd, 0, &never, NULL);
+	ev_io_start(EV_DEFAULT_UC_ & watch->inotify);
+}
+
+void
+watch_wake(struct watch *watch)
+{
+	if (!watch->resting)
+		return;
+	watch->resting = false;
+	watch_present_folder(watch);
+	/* What was committed before this watch began. */
+	begin_series(watch);
+	schedule(watch);
 }
 
 void

@@ -25,6 +25,7 @@ struct watch {
 	bool (*look)(void *, bool); /* what to call */
 	void *arg;                  /* handed to it */
 	uint64_t looks;             /* calls of look so far */
+	bool resting;               /* the safety timer alone is left */
 };
 
 /*
@@ -38,6 +39,15 @@ void watch_start(struct watch *watch, const char *path, int64_t check_ms,
 
 /* Another period for the safety timer. */
 void watch_set_period(struct watch *watch, int64_t check_ms);
+
+/*
+ * Leaves nothing but the safety timer, for as long as nobody waits for
+ * anything: each watch costs every writer something, and each wake us.
+ * watch_wake takes it up again and looks soon; the file may have been replaced
+ * meanwhile.
+ */
+void watch_rest(struct watch *watch);
+void watch_wake(struct watch *watch);
 
 void watch_stop(struct watch *watch);
 

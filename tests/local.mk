@@ -256,6 +256,7 @@ dist_check_SCRIPTS += \
 	%D%/poll-answers-what-came-since-the-cursor.t \
 	%D%/polling-pages-through-a-backlog-without-loss.t \
 	%D%/program-that-keeps-dying-is-started-slowly.t \
+	%D%/programs-that-nobody-asks-watch-nothing.t \
 	%D%/pruning-resets-exactly-those-who-missed.t \
 	%D%/publish-commits-a-batch-whole-or-not-at-all.t \
 	%D%/publish-needs-a-key-of-the-configuration.t \
