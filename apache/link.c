@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apr_strings.h"
+
 #include "apache/mod_tidings.h"
 
 #define SEND_BUFFER (1 << 20) /* bytes that may wait for the program */
@@ -97,11 +99,8 @@ try_to_connect(const char *path, int wait_ms)
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	int fd, size = SEND_BUFFER, saved;
 
-	if (strlen(path) >= sizeof(sun.sun_path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	memcpy(sun.sun_path, path, strlen(path));
+	/* The directive has refused what is too long. */
+	apr_cpystrn(sun.sun_path, path, sizeof(sun.sun_path));
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
 		return -1;

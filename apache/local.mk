@@ -3,14 +3,13 @@ httpdmoddir = $(pkglibdir)
 apacheconfdir = $(sysconfdir)/$(PACKAGE)
 nodist_apacheconf_DATA = \
 	%D%/apache.conf \
-	%D%/apache-cgi.conf \
-	%D%/apache-module.conf
+	%D%/apache-cgi.conf
 EXTRA_DIST += \
 	%D%/tidings.conf.in \
 	%D%/tidings-cgi.conf.in \
 	%D%/tidings-module.conf.in \
 	%D%/tidings-php.conf.in
-CLEANFILES += $(nodist_apacheconf_DATA)
+CLEANFILES += $(nodist_apacheconf_DATA) %D%/apache-module.conf
 dist_man_MANS += %D%/mod_tidings.8
 
 FILL_IN = sed -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
@@ -43,6 +42,7 @@ EXTRA_DIST += $(MODULE_C) %D%/mod_tidings.h %D%/park.h
 
 if HAVE_APXS
 httpdmod_DATA = %D%/mod_tidings.so
+nodist_apacheconf_DATA += %D%/apache-module.conf
 CLEANFILES += %D%/mod_tidings.so
 
 %D%/mod_tidings.so: $(MODULE_C) %D%/mod_tidings.h %D%/park.h shared/handover.h

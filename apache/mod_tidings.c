@@ -358,11 +358,11 @@ static void
 note(request_rec *r, const char *how)
 {
 	const char *upgrade = apr_table_get(r->headers_in, "Upgrade");
+	bool websocket =
+	    upgrade != NULL && ap_find_token(r->pool, upgrade, "websocket") &&
+	    apr_table_get(r->headers_in, "Sec-WebSocket-Key") != NULL;
 
-	r->status =
-	    upgrade != NULL && ap_find_token(r->pool, upgrade, "websocket")
-		? HTTP_SWITCHING_PROTOCOLS
-		: HTTP_OK;
+	r->status = websocket ? HTTP_SWITCHING_PROTOCOLS : HTTP_OK;
 	apr_table_setn(r->notes, "tidings", how);
 }
 

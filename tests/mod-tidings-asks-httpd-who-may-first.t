@@ -84,6 +84,7 @@ def main(tap):
 
         for path, headers, status in (
                 ('/push/iframe?channel=a', ALICE, 200), ('/push/iframe?channel=a', BOB, 200),
+                ('/push/iframe?channel=a&no-key', dict(ALICE, Upgrade='websocket'), 200),
                 ('/push/longpoll?channel=a&wait=0', ALICE, 200),
                 ('/push/ws?channel=a', dict(UPGRADE, **BOB), 101),
                 ('/push/ws?channel=a&stranger', UPGRADE, 101)):
@@ -92,7 +93,7 @@ def main(tap):
                 tap.ok(c.status == status and site.way(c) == HANDED,
                        'who may is handed over: ' + path, c.head, site.why(c))
         tap.equal([site.counters(p)['requests'] for p in ('sse', 'iframe', 'longpoll', 'wsd')],
-                  [0, 2, 1, 2], 'and the programs have heard of these alone')
+                  [0, 3, 1, 2], 'and the programs have heard of these alone')
 
         # What a client says of itself counts for nothing.
         for what, query, headers, want in (
