@@ -10,10 +10,8 @@ import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
-from tidings_test import *
-from tidings_clients import WebSocket as Ws
-from tidings_clients import Witness, descriptors, private_kb
-from handover_site import *
+from handover_cases import *
+from tidings_clients import Witness
 
 COUNT = int(os.environ.get('TIDINGS_HANDOVERS', 100000 / PATIENCE))
 TOGETHER = 50
@@ -81,39 +79,19 @@ def hand_over(site, log, count):
 
 def main(tap):
     with HandoverSite(httpd_extra=HTTPD + 'LogLevel tidings:warn\n') as site:
-        pids = {p: site.pid(p) for p in ('sse', 'iframe', 'longpoll', 'wsd')}
-        pids['httpd'] = site.httpd_children()[0]
+        footprint = Footprint(site)
         witness = Witness(site, site.port)
         log = open(os.path.join(site.dir, 'ways.log'))
         hand_over(site, log, COUNT // 10)
-        seen = []
-
-        def still():
-            seen.append({p: descriptors(pid) for p, pid in pids.items()})
-            return seen[-1] in seen[-2:-1]
-        wait_for(still, 20, 'quiet', 0.3)
-        # One of the programs may become the one that prunes.
-        fds = {p: n + 3 for p, n in seen[-1].items()}
-        kb = {p: private_kb(pid) for p, pid in pids.items()}
+        footprint.take()
         began = time.monotonic()
         n = hand_over(site, log, COUNT)
         took = time.monotonic() - began
-        for p, pid in pids.items():
-            with contextlib.suppress(Failure):
-                wait_for(lambda: descriptors(pid) <= fds[p], 20, 'the end of them', 0.05)
-            tap.ok(descriptors(pid) <= fds[p], p + ': no descriptor is left',
-                   descriptors(pid), fds[p])
-            # Free memory is given back by a timer.
-            with contextlib.suppress(Failure):
-                wait_for(lambda: private_kb(pid) < kb[p] + 1500, 10, 'room', 0.1)
-            after = private_kb(pid)
-            tap.ok(after < kb[p] + 1500, p + ': no memory either', kb[p], after)
-            tap.note('%s: %d descriptors, %d KB before, %d and %d after' % (
-                p, fds[p] - 3, kb[p], descriptors(pid), after))
+        footprint.check(tap, 1500)
         tap.note('%d of %d who came were handed over in %.1f s' % (COUNT, n, took))
         witness.check(tap, 'held all the while')
         tap.ok(wait_for(lambda: site.busy() == 0, 10, 'free workers'), 'no worker is busy')
-        tap.equal(site.httpd_children(), [pids['httpd']], 'it is one child all the while')
+        tap.equal(site.httpd_children(), [footprint.pids['httpd']], 'it is one child all the while')
         tap.ok(site.lives(), 'and the programs are the same')
         log.close()
 

@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 from handover_cases import *
-from tidings_clients import Witness, descriptors, private_kb
+from tidings_clients import Witness
 
 COUNT = int(os.environ.get('TIDINGS_PARKS', 20000 / PATIENCE))
 TOGETHER = 50
@@ -94,20 +94,12 @@ def come_and_go(sessions, first):
 
 def main(tap):
     with HandoverSite(httpd_extra=HTTPD + 'LogLevel tidings:warn\n', tls=True) as site:
-        pids = {p: site.pid(p) for p in ('sse', 'iframe', 'longpoll', 'wsd')}
-        pids['httpd'] = site.httpd_children()[0]
+        footprint = Footprint(site)
         witness = Witness(site, site.port)
         sessions = Sessions(site)
         for n in range(0, COUNT // 10, TOGETHER):
             come_and_go(sessions, n)
-        seen = []
-
-        def still():
-            seen.append({p: descriptors(pid) for p, pid in pids.items()})
-            return seen[-1] in seen[-2:-1] and site.board()['ConnsTotal'] in '01'
-        wait_for(still, 30, 'quiet', 0.3)
-        fds = {p: n + 3 for p, n in seen[-1].items()}
-        kb = {p: private_kb(pid) for p, pid in pids.items()}
+        footprint.take(lambda: site.board()['ConnsTotal'] in '01')
         began = time.monotonic()
         for n in range(0, COUNT, TOGETHER):
             come_and_go(sessions, n)
@@ -115,21 +107,11 @@ def main(tap):
         with contextlib.suppress(Failure):
             wait_for(lambda: site.board()['ConnsTotal'] in '01', 20, 'the end of them', 0.05)
         tap.ok(site.board()['ConnsTotal'] in '01', 'no connection is counted', site.board())
-        for p, pid in pids.items():
-            with contextlib.suppress(Failure):
-                wait_for(lambda: descriptors(pid) <= fds[p], 20, 'the end of them', 0.05)
-            tap.ok(descriptors(pid) <= fds[p], p + ': no descriptor is left',
-                   descriptors(pid), fds[p])
-            with contextlib.suppress(Failure):
-                wait_for(lambda: private_kb(pid) < kb[p] + 2000, 10, 'room', 0.1)
-            after = private_kb(pid)
-            tap.ok(after < kb[p] + 2000, p + ': no memory either', kb[p], after)
-            tap.note('%s: %d descriptors, %d KB before, %d and %d after' % (
-                p, fds[p] - 3, kb[p], descriptors(pid), after))
+        footprint.check(tap, 2000)
         tap.note('%d in %.1f s' % (COUNT, took))
         witness.check(tap, 'held all the while')
         tap.ok(wait_for(lambda: site.busy() == 0, 20, 'free workers'), 'no worker is busy')
-        tap.equal(site.httpd_children(), [pids['httpd']], 'it is one child all the while')
+        tap.equal(site.httpd_children(), [footprint.pids['httpd']], 'it is one child all the while')
         tap.ok(site.lives(), 'and the programs are the same')
         log = [line for line in site.lines('ways.log') if '/push/' in line]
         parked = sum(line.startswith(PARKED) for line in log)

@@ -4,7 +4,7 @@ And what is held over TLS, while messages come and something else ends."""
 import threading
 
 from tidings_test import *
-from tidings_clients import FOLLOWERS
+from tidings_clients import FOLLOWERS, descriptors, private_kb
 from tidings_clients import WebSocket as Ws
 from handover_site import *
 from websocket_client import Peer, binary, deflate_message, pong, text
@@ -244,3 +244,39 @@ def all_of_it(tap, followers, want):
         tap.ok(f.data == want, name + ': every message once, in order',
                'got %d, want %d' % (len(f.got), len(want)))
         tap.ok(not f.resets and not f.odd, name + ': no reset', f.resets, f.odd[:3])
+
+
+class Footprint:
+    """What a crowd leaves behind in httpd, which has one child, and in the
+    programs: descriptors and memory."""
+
+    def __init__(self, site):
+        self.pids = {p: site.pid(p) for p in ('sse', 'iframe', 'longpoll', 'wsd')}
+        self.pids['httpd'] = site.httpd_children()[0]
+
+    def take(self, quiet=lambda: True):
+        """As it is now, once nothing moves any more."""
+        seen = []
+
+        def still():
+            seen.append({p: descriptors(pid) for p, pid in self.pids.items()})
+            return seen[-1] in seen[-2:-1] and quiet()
+        wait_for(still, 30, 'quiet', 0.3)
+        # One of the programs may become the one that prunes.
+        self.fds = {p: n + 3 for p, n in seen[-1].items()}
+        self.kb = {p: private_kb(pid) for p, pid in self.pids.items()}
+
+    def check(self, tap, room):
+        """That it is the same again, but for `room` KB."""
+        for p, pid in self.pids.items():
+            with contextlib.suppress(Failure):
+                wait_for(lambda: descriptors(pid) <= self.fds[p], 20, 'the end of them', 0.05)
+            tap.ok(descriptors(pid) <= self.fds[p], p + ': no descriptor is left',
+                   descriptors(pid), self.fds[p])
+            # Free memory is given back by a timer.
+            with contextlib.suppress(Failure):
+                wait_for(lambda: private_kb(pid) < self.kb[p] + room, 10, 'room', 0.1)
+            after = private_kb(pid)
+            tap.ok(after < self.kb[p] + room, p + ': no memory either', self.kb[p], after)
+            tap.note('%s: %d descriptors, %d KB before, %d and %d after' % (
+                p, self.fds[p] - 3, self.kb[p], descriptors(pid), after))
