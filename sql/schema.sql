@@ -79,7 +79,8 @@ CREATE INDEX changes_expires ON changes (expires_ms)
     WHERE expires_ms IS NOT NULL;
 
 -- Up to which id rows of a channel may be gone.  A client whose cursor is
--- lower has missed something and is told so.
+-- lower has missed something and is told so.  What had run out by itself is
+-- missed by nobody.
 CREATE TABLE watermarks (
     channel   TEXT PRIMARY KEY,
     pruned_id INTEGER NOT NULL
@@ -114,6 +115,8 @@ BEGIN
 END;
 
 CREATE TRIGGER changes_watermark AFTER DELETE ON changes
+WHEN OLD.expires_ms IS NULL OR OLD.expires_ms >
+    CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)
 BEGIN
     INSERT INTO watermarks (channel, pruned_id) VALUES (OLD.channel, OLD.id)
         ON CONFLICT (channel) DO UPDATE

@@ -1,15 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 # Issue 2: what has run out by expires_ms is on no transport, and is not missed
-# either: no reset.  That holds while it is in the table: once a round of pruning
-# has removed it, it counts as pruned (BUGS of tidings-sql(7)), so none is due here.
+# either: no reset, whether a round of pruning has removed it by then or not.
 import sys, os
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 from tidings_test import *
 
 
 def main(t):
-    with Site({'retention': {'every': '1h'}}) as site:
+    with Site({'retention': {'every': '200ms'}}) as site:
         now = int(time.time() * 1000)
         start = site.get('/push/poll?channel=a').json['cursor']
         sql = 'INSERT INTO changes(channel, data, expires_ms) VALUES (?, ?, ?)'
@@ -49,6 +48,18 @@ def main(t):
         wait_for(lambda: [m['data'] for m in site.get('/push/poll?channel=c&since=0')
                           .json['messages']] == ['long'], 10, 'the end of the brief one')
         t.ok(True, 'ttl counts in seconds, expires_ms since 1970')
+
+        # Removed: missed if it had not run out, and not otherwise.
+        start = site.get('/push/poll?channel=d').json['cursor']
+        site.sql(sql, 'd', 'out', 1)
+        site.sql(sql, 'e', 'out', 1)
+        site.sql(sql, 'e', 'not yet', now + 3600000)
+        wait_for(lambda: site.sql("SELECT count(*) FROM changes WHERE data = 'out'") == [(0,)],
+                 20, 'a round of pruning')
+        site.sql("DELETE FROM changes WHERE data = 'not yet'")
+        for channel, reset in (('d', False), ('e', True)):
+            r = site.get('/push/poll?channel=%s&since=%s' % (channel, start))
+            t.equal(r.json['reset'], reset, 'reset on %s: %s' % (channel, reset))
         t.ok(site.lives(), 'the programs live')
 
 
