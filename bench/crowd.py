@@ -10,7 +10,7 @@ import os
 import subprocess
 
 from report import Demand, connects, cpu, cpu_total, faults, latency
-from report import print_table, quotient, show
+from report import print_rows, quotient
 from servers import Failed, Missing, HTTPD, HTTPD_MODULES, find, listens
 from servers import tail
 
@@ -252,60 +252,34 @@ def to_all(r):
     return r["to_all_ms"]["p99"]
 
 
-def crowd_line(results, row, n):
-    def median(figure, digits=2):
-        return show(results.median(row.name, n, figure), digits)
-    if results.median(row.name, n, cpu_total) is None:
-        reason = results.reasons.get((row.name, n), "left out")
-        return [f"{row.about}: not measured, {reason}"] + [""] * 11
-    return [row.about, median(cpu("program")), median(cpu("httpd")),
-            median(cpu_total), median(latency("p50"), 1),
-            median(latency("p99"), 1), median(to_all, 1),
-            median(memory_total), median(connects, 0),
-            median(connect_total, 1), median(load_cpu),
-            str(results.worst(row.name, n, faults))]
-
-
 def print_crowd(results, rows_, options):
-    head = ["", "program", "httpd", "total", "p50", "p99", "to all",
-            "memory", "connects/s", "CPU each", "load's", "faults"]
     shown = [("SSE", "crowd/sse-", n) for n in numbers(*CROWD)(options)]
     shown += [("WebSocket", "crowd/ws-", n) for n in numbers(*CROWD)(options)]
     shown += [("crowd", name, scaled(options, n)) for name, n in (
         ("crowd/tls", TLS), ("crowd/wss", WSS), ("crowd/prefork", PREFORK))]
     for title, name, n in shown:
-        lines = [crowd_line(results, row, n) for row in rows_
-                 if row.kind == "crowd" and row.name.startswith(name) and
-                 results.tried(row.name, n)]
-        if lines:
-            print(f"{title}, {n} clients: CPU in us per delivery, latency in "
-                  "ms, private memory of program and httpd in kB per client, "
-                  "connecting\n")
-            print_table(head, lines)
+        print_rows(
+            results, [row for row in rows_ if row.kind == "crowd" and
+                      row.name.startswith(name)], n,
+            f"{title}, {n} clients: CPU in us per delivery, latency in ms, "
+            "private memory of program and httpd in kB per client, connecting",
+            [("program", cpu("program"), 2), ("httpd", cpu("httpd"), 2),
+             ("total", cpu_total, 2), ("p50", latency("p50"), 1),
+             ("p99", latency("p99"), 1), ("to all", to_all, 1),
+             ("memory", memory_total, 2), ("connects/s", connects, 0),
+             ("CPU each", connect_total, 1), ("load's", load_cpu, 2),
+             ("faults", faults, None)], "")
 
 
 def print_sustained(results, rows_, name, title):
-    lines = []
-    for row in rows_:
-        if not row.name.startswith(name) or not results.tried(row.name, 0):
-            continue
-        if results.median(row.name, 0, held_hz) is None:
-            reason = results.reasons.get((row.name, 0), "left out")
-            lines.append([f"{row.about}: not measured, {reason}"] + [""] * 6)
-            continue
-
-        def median(figure, digits, row=row):
-            return show(results.median(row.name, 0, figure), digits)
-        lines.append([
-            row.about, median(held_hz, 1), median(deliveries, 0),
-            median(lambda r: r["fifths_ms"][0], 1),
-            median(lambda r: r["fifths_ms"][-1], 1), median(cpu_total, 2),
-            median(load_cpu, 2)])
-    if lines:
-        print(f"{title}: the highest rate that was held, p99 in ms of the "
-              "first and the last fifth, CPU in us per delivery\n")
-        print_table(["", "messages/s", "deliveries/s", "first", "last",
-                     "CPU", "load's"], lines)
+    print_rows(
+        results, [row for row in rows_ if row.name.startswith(name)], 0,
+        f"{title}: the highest rate that was held, p99 in ms of the first and "
+        "the last fifth, CPU in us per delivery",
+        [("messages/s", held_hz, 1), ("deliveries/s", deliveries, 0),
+         ("first", lambda r: r["fifths_ms"][0], 1),
+         ("last", lambda r: r["fifths_ms"][-1], 1), ("CPU", cpu_total, 2),
+         ("load's", load_cpu, 2)], "")
 
 
 def held_hz(r):

@@ -99,96 +99,69 @@ def print_table(head, lines):
     print()
 
 
-def watch_line(results, row, clients):
-    def median(figure):
-        return results.median(row.name, clients, figure)
-    if median(cpu_total) is None:
+def table_line(results, row, clients, columns):
+    """Medians of the figures of a row, or why there are none."""
+    if all(results.median(row.name, clients, figure) is None
+           for _, figure, _ in columns):
         reason = results.reasons.get((row.name, clients), "left out")
-        return [row.about + ": not measured, " + reason] + [""] * 8
-    return [row.about, show(median(cpu("program"))),
-            show(median(cpu("httpd"))), show(median(cpu_total)),
-            show(median(latency("p50")), 1), show(median(latency("p99")), 1),
-            show(median(memory("program"))), show(median(memory("httpd")), 1),
-            str(results.worst(row.name, clients, faults))]
+        return [row.about + ": not measured, " + reason] + [""] * len(columns)
+    return [row.about] + [
+        str(results.worst(row.name, clients, figure)) if digits is None
+        else show(results.median(row.name, clients, figure), digits)
+        for _, figure, digits in columns]
+
+
+def print_rows(results, rows, clients, title, columns, what="server"):
+    """A table of those rows that were tried.  Columns are (heading, figure,
+    digits); without digits the worst round is shown."""
+    lines = [table_line(results, row, clients, columns) for row in rows
+             if results.tried(row.name, clients)]
+    if lines:
+        print(title + "\n")
+        print_table([what] + [heading for heading, _, _ in columns], lines)
 
 
 def print_watch(results, rows, kind, clients):
-    lines = [watch_line(results, row, clients) for row in rows
-             if row.kind == kind and results.tried(row.name, clients)]
-    if not lines:
-        return
-    print(f"{kind}, {clients} clients: CPU in us per delivery, latency in "
-          "ms, private memory in kB per held client\n")
-    print_table(["server", "program", "httpd", "total", "p50", "p99",
-                 "memory", "httpd's", "faults"], lines)
+    print_rows(
+        results, [r for r in rows if r.kind == kind], clients,
+        f"{kind}, {clients} clients: CPU in us per delivery, latency in ms, "
+        "private memory in kB per held client",
+        [("program", cpu("program"), 2), ("httpd", cpu("httpd"), 2),
+         ("total", cpu_total, 2), ("p50", latency("p50"), 1),
+         ("p99", latency("p99"), 1), ("memory", memory("program"), 2),
+         ("httpd's", memory("httpd"), 1), ("faults", faults, None)])
 
 
 def print_direct(results, rows, kind, clients, title):
     """The same where there is no httpd, with what connecting costs."""
-    head = ["server", "CPU", "p50", "p99", "bytes", "memory", "at end",
-            "connects/s", "CPU each", "faults"]
-    lines = []
-    for row in rows:
-        def median(figure, digits, name=row.name):
-            return show(results.median(name, clients, figure), digits)
-        if row.kind != kind or not results.tried(row.name, clients):
-            continue
-        if results.median(row.name, clients, cpu_total) is None:
-            reason = results.reasons.get((row.name, clients), "left out")
-            lines.append([row.about + ": not measured, " + reason] +
-                         [""] * (len(head) - 1))
-            continue
-        lines.append(
-            [row.about, median(cpu_total, 2), median(latency("p50"), 1),
-             median(latency("p99"), 1), median(on_wire, 0),
-             median(memory("program"), 2), median(memory_at_end, 2),
-             median(connects, 0), median(connect_cpu, 1),
-             str(results.worst(row.name, clients, faults))])
-    if lines:
-        print(f"{title}, direct, {clients} clients: CPU in us per delivery, "
-              "latency in ms, bytes received per delivery, private memory in "
-              "kB per idle client and after the messages, connecting\n")
-        print_table(head, lines)
+    print_rows(
+        results, [r for r in rows if r.kind == kind], clients,
+        f"{title}, direct, {clients} clients: CPU in us per delivery, latency "
+        "in ms, bytes received per delivery, private memory in kB per idle "
+        "client and after the messages, connecting",
+        [("CPU", cpu_total, 2), ("p50", latency("p50"), 1),
+         ("p99", latency("p99"), 1), ("bytes", on_wire, 0),
+         ("memory", memory("program"), 2), ("at end", memory_at_end, 2),
+         ("connects/s", connects, 0), ("CPU each", connect_cpu, 1),
+         ("faults", faults, None)])
 
 
 def print_ask(results, rows, kind, title, connections):
-    lines = []
-    for row in rows:
-        if row.kind != kind:
-            continue
-        if results.median(row.name, 0, rate) is None:
-            reason = results.reasons.get((row.name, 0), "left out")
-            lines.append([row.about + ": not measured, " + reason] + [""] * 4)
-            continue
-        lines.append([row.about, show(results.median(row.name, 0, rate), 0)] +
-                     [show(results.median(row.name, 0, cpu(g)), 1)
-                      for g in ("program", "httpd")] +
-                     [str(results.worst(row.name, 0, lambda r: r["bad"]))])
-    if lines:
-        print(f"{title}, {connections} connections: CPU in us each\n")
-        print_table(["server", "per second", "program", "httpd", "bad"],
-                    lines)
+    print_rows(
+        results, [r for r in rows if r.kind == kind], 0,
+        f"{title}, {connections} connections: CPU in us each",
+        [("per second", rate, 0), ("program", cpu("program"), 1),
+         ("httpd", cpu("httpd"), 1), ("bad", lambda r: r["bad"], None)])
 
 
 def print_single(results, rows):
-    lines = []
-    for row in rows:
-        if row.kind != "single" or not results.tried(row.name, 0):
-            continue
-        if results.median(row.name, 0, rate) is None:
-            reason = results.reasons.get((row.name, 0), "left out")
-            lines.append([row.about + ": not measured, " + reason] + [""] * 5)
-            continue
-        lines.append([row.about] + [
-            show(results.median(row.name, 0, figure), digits)
-            for figure, digits in ((rate, 0), (latency("p50"), 1),
-                                   (latency("p99"), 1), (cpu("program"), 1),
-                                   (cpu("httpd"), 1))])
-    if lines:
-        print("single messages published: program and number of connections; "
-              "answers in ms, CPU in us each\n")
-        print_table(["program", "per second", "p50", "p99", "program's CPU",
-                     "httpd's"], lines)
+    print_rows(
+        results, [r for r in rows if r.kind == "single"], 0,
+        "single messages published: program and number of connections; "
+        "answers in ms, CPU in us each",
+        [("per second", rate, 0), ("p50", latency("p50"), 1),
+         ("p99", latency("p99"), 1), ("program's CPU", cpu("program"), 1),
+         ("httpd's", cpu("httpd"), 1)], "program")
 
 
 def rows_per_second(r):
@@ -200,27 +173,16 @@ def watch_p99(r):
 
 
 def print_batch(results, rows):
-    lines = []
-    for row in rows:
-        if row.kind != "batch" or not results.tried(row.name, 0):
-            continue
-        if results.median(row.name, 0, rate) is None:
-            reason = results.reasons.get((row.name, 0), "left out")
-            lines.append([row.about + ": not measured, " + reason] + [""] * 7)
-            continue
-        lines.append([row.about] + [
-            show(results.median(row.name, 0, figure), digits)
-            for figure, digits in (
-                (rows_per_second, 0), (latency("p99"), 0),
-                (lambda r: r["most_rows"], 0), (cpu("program"), 0),
-                (cpu("sse"), 0), (watch_p99, 0))] + [
-            str(results.worst(row.name, 0, lambda r: faults(r["watch"])))])
-    if lines:
-        print("batches published while SSE clients of another channel are "
-              "held: rows committed, answers in ms, most rows in the table, "
-              "CPU in us per batch, messages to the clients in ms\n")
-        print_table(["", "rows/s", "p99", "most rows", "publish's CPU",
-                     "sse's", "clients' p99", "faults"], lines)
+    print_rows(
+        results, [r for r in rows if r.kind == "batch"], 0,
+        "batches published while SSE clients of another channel are held: "
+        "rows committed, answers in ms, most rows in the table, CPU in us per "
+        "batch, messages to the clients in ms",
+        [("rows/s", rows_per_second, 0), ("p99", latency("p99"), 0),
+         ("most rows", lambda r: r["most_rows"], 0),
+         ("publish's CPU", cpu("program"), 0), ("sse's", cpu("sse"), 0),
+         ("clients' p99", watch_p99, 0),
+         ("faults", lambda r: faults(r["watch"]), None)], "")
 
 
 class Demand:
