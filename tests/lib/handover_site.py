@@ -22,7 +22,7 @@ from tidings_test import PATIENCE, Failure, Site, deadline, wait_for
 # What each request was, and why one was declined.
 LOGS = '''
 LogLevel tidings:debug
-CustomLog ways.log "%{tidings}n %>s %{remote}p %r"
+CustomLog ways.log "%{tidings}n %>s %{remote}p-%{local}p %r"
 ExtendedStatus On
 <Location "/server-status">
     SetHandler server-status
@@ -54,9 +54,11 @@ class HandoverSite(Site):
         return []
 
     def logged(self, talk):
-        """Note and status of what came by a connection, in order."""
+        """Note and status of what came by a connection, in order.  A client of
+        another port of httpd's may have the same port at the same time."""
+        ports = '%d-%d' % (talk.port, talk.to)
         return [tuple(line.split()[:2]) for line in self.lines('ways.log', talk.begins['ways.log'])
-                if line.split()[2:3] == [str(talk.port)]]
+                if line.split()[2:3] == [ports]]
 
     def way(self, talk, n=0):
         """The way that the n-th request of a connection went; it has ended, or
@@ -105,7 +107,8 @@ class Talk:
         # What stands in the logs before is of others who had this port.
         self.begins = {name: site.size(name) for name in ('ways.log', 'error.log')}
         try:
-            self.sock.connect(('127.0.0.1', port or (site.tls_port if tls else site.port)))
+            self.to = port or (site.tls_port if tls else site.port)
+            self.sock.connect(('127.0.0.1', self.to))
             self.port = self.sock.getsockname()[1]
             if tls:
                 self.sock = context_of(site).wrap_socket(
