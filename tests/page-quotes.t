@@ -212,11 +212,26 @@ def lively(t, browser, site):
     t.equal(browser.complaints(), [], 'no request failed')
 
 
+def slow(t, browser, site):
+    """A slow machine shows the page piece by piece."""
+    def throttle(rate):
+        browser.driver.execute_cdp_cmd('Emulation.setCPUThrottlingRate', {'rate': rate})
+    throttle(20)
+    browser.open(site.url + '/quotes.html')
+    browser.js(SHIFTS)
+    t.soon(lambda: browser.state() == 'live', 'live, slowly', 60)
+    throttle(1)
+    t.soon(lambda: drawn(browser, '.spark') == len(PAIRS), 'and drawn')
+    t.equal([one for one in browser.js('return window.shifts') if one[0] >= 0.001], [],
+            'nothing of it moved as the rest came')
+
+
 def test(t):
     with Browser() as browser:
         with Site() as site:
             told(t, browser, site)
         with Site(feeders=True) as site:
+            slow(t, browser, site)
             lively(t, browser, site)
         t.soon(lambda: browser.state() == 'error',
                'tells when the server is gone')
