@@ -196,6 +196,7 @@ dist_check_SCRIPTS += \
 	%D%/js-start-is-kept-when-the-lead-changes.t \
 	%D%/js-stops-on-401-403-404-410-and-204.t \
 	%D%/js-subscribes-at-run-time.t \
+	%D%/js-subscribing-in-a-hidden-tab-loses-nothing.t \
 	%D%/js-survives-sleep.t \
 	%D%/js-tabs-share-without-web-locks.t \
 	%D%/js-twelve-tabs-share-one-connection.t \

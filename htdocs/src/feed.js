@@ -208,10 +208,11 @@ function Tidings(base, options) {
 
 	// ---- joining
 
-	// The line covers what was there at the n-th join.
+	// The line covers what was there at the n-th join; not what is still to
+	// join, which in a hidden tab may take a second.
 	function live(n, cursor) {
 		groups.forEach(function (group) {
-			if (group.ready || group.join > n)
+			if (group.ready || !group.join || group.join > n)
 				return;
 			group.upto = cursor;
 			if (!group.busy)
