@@ -43,6 +43,7 @@
 #define PRUNE_RATIO     2          /* removed for each one that is stored */
 #define ASK_AGAIN       10         /* in the time between two rounds */
 #define PRUNE_BUSY_MS   100        /* then the lease is for another one */
+#define PRUNE_PAUSE     3          /* times what a step took, behind it */
 
 /*
  * Jobs wait in two rows, which take turns, so that single messages do not wait
@@ -363,22 +364,26 @@ do_waiting(struct writer *w)
 }
 
 /*
- * Prunes between groups, without waiting for a time when there is none: more
- * than they bring, so that a storm does not make the table grow for ever.
+ * Prunes between groups: more than they bring, so that a storm does not make
+ * the table grow for ever.  Where there is no group of ours there are pauses:
+ * other writers sleep when they find the database busy, for longer each time,
+ * and would find it so again and again.
  */
 static bool
 prune_between(struct writer *w, int64_t stored)
 {
+	int64_t began_ms = clock_mono_ms(), now_ms;
 	bool more;
 
 	pthread_mutex_unlock(&w->lock);
 	more = prune_some(w, stored * PRUNE_RATIO);
 	pthread_mutex_lock(&w->lock);
+	now_ms = clock_mono_ms();
 	/* Who stores much does not wait long for the lease of another. */
-	if (!more)
-		w->next_prune_ms =
-		    clock_mono_ms() +
-		    w->config->prune_ms / (stores_much(w) ? ASK_AGAIN : 1);
+	w->next_prune_ms =
+	    now_ms +
+	    (more ? 1 + PRUNE_PAUSE * (now_ms - began_ms)
+		  : w->config->prune_ms / (stores_much(w) ? ASK_AGAIN : 1));
 	return more;
 }
 
@@ -392,8 +397,7 @@ run(void *arg)
 	for (;;) {
 		int64_t stored = 0;
 
-		if (!more)
-			wait_for_work(w);
+		wait_for_work(w);
 		take_settings(w);
 		if (has_work(w))
 			stored = do_waiting(w);

@@ -258,6 +258,7 @@ dist_check_SCRIPTS += \
 	%D%/polling-pages-through-a-backlog-without-loss.t \
 	%D%/program-that-keeps-dying-is-started-slowly.t \
 	%D%/programs-that-nobody-asks-watch-nothing.t \
+	%D%/pruning-lets-other-writers-in.t \
 	%D%/pruning-resets-exactly-those-who-missed.t \
 	%D%/publish-commits-a-batch-whole-or-not-at-all.t \
 	%D%/publish-needs-a-key-of-the-configuration.t \
