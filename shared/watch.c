@@ -70,14 +70,17 @@ schedule(struct watch *watch)
 }
 
 /*
- * Watches what has the folder's name now.  For the folder that is watched
- * already the kernel answers with the same number.
+ * Watches what has the folder's name now, unless we rest.  For the folder that
+ * is watched already the kernel answers with the same number.
  */
 static void
 watch_present_folder(struct watch *watch)
 {
-	int wd = inotify_add_watch(watch->inotify_fd, watch->folder, EVENTS);
+	int wd;
 
+	if (watch->resting || watch->inotify_fd == -1)
+		return;
+	wd = inotify_add_watch(watch->inotify_fd, watch->folder, EVENTS);
 	if (watch->wd != -1 && watch->wd != wd)
 		inotify_rm_watch(watch->inotify_fd, watch->wd);
 	watch->wd = wd;
@@ -126,7 +129,7 @@ drain(struct watch *watch)
 		news |= read_event(watch, ev);
 		at += (ssize_t)(sizeof(*ev) + ev->len);
 	}
-	if (news & NEWS_FOLDER && !watch->resting)
+	if (news & NEWS_FOLDER)
 		watch_present_folder(watch);
 	return news;
 }
@@ -196,8 +199,7 @@ on_safety(struct ev_loop *loop, ev_timer *timer, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (watch->inotify_fd != -1 && !watch->resting)
-		watch_present_folder(watch);
+	watch_present_folder(watch);
 	look(watch, true);
 }
 
@@ -220,8 +222,7 @@ start_inotify(struct watch *watch)
 	watch->timer_fd =
 	    timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	watch->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (watch->inotify_fd != -1)
-		watch_present_folder(watch);
+	watch_present_folder(watch);
 	if (watch->wd == -1)
 		log_warn("no inotify on %s, looking every %d ms instead",
 		    watch->folder, BLIND_MS);
@@ -266,7 +267,7 @@ watch_rest(struct watch *watch)
 {
 	static const struct itimerspec never;
 
-	if (watch->resting || watch->wd == -1)
+	if (watch->wd == -1)
 		return;
 	watch->resting = true;
 	inotify_rm_watch(watch->inotify_fd, watch->wd);

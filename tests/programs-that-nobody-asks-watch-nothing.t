@@ -29,14 +29,13 @@ def main(tap):
             wait_for(lambda: watches(site, program) == 0, 10, 'the rest of ' + program)
         tap.ok(True, 'without clients nobody watches')
         tap.equal(watches(site, 'wsd'), 1, 'but wsd, for all')
-        stop, db = threading.Event(), []
+        stop = threading.Event()
 
         def publish():
-            conn = site.connect()
+            conn, n = site.connect(), 0
             while not stop.is_set():
-                conn.execute("INSERT INTO changes(channel, data) VALUES ('a', ?)",
-                             ('<%d>' % len(db),))
-                db.append(len(db))
+                conn.execute("INSERT INTO changes(channel, data) VALUES ('a', ?)", ('<%d>' % n,))
+                n += 1
                 time.sleep(0.001)
             conn.close()
         thread = threading.Thread(target=publish)
