@@ -12,6 +12,8 @@ WRITER = '''
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)
 for n in range(400):
+    if n % 80 == 0:
+        sys.stdin.readline()
     db.execute("INSERT INTO changes(channel, data) VALUES (?, ?)",
                ("a" if n % 4 else "b", "%s.%d" % (sys.argv[2], n)))
 '''
@@ -28,12 +30,18 @@ def main(t):
             c.connect()
             c.streams = 1
             wait_for(lambda: c.pump() or c.last_id, 10, 'the head')
-        writers = [subprocess.Popen([sys.executable, '-c', WRITER, site.db, str(w)])
-                   for w in range(4)]
+        writers = [subprocess.Popen([sys.executable, '-c', WRITER, site.db, str(w)],
+                                    stdin=subprocess.PIPE, bufsize=0) for w in range(4)]
+        gone = 0
         def want(c):
             return 1600 if 'channel=b' in c.query else 400 if 'b' in c.query else 1200
         end = deadline(60)
         while any(len(c.events) < want(c) for c in clients) and time.monotonic() < end:
+            # Each fifth is written when all have come back since the one before.
+            if gone < 5 and min(c.streams for c in clients) > gone:
+                for w in writers:
+                    w.stdin.write(b'go on\n')
+                gone += 1
             for c in clients:
                 if c.stream.ended or rng.random() < 0.02:
                     c.close()
