@@ -29,6 +29,8 @@
 #define WANTED_AT      128       /* offset in it: a byte that asks for it */
 #define STEP_ROWS      500       /* removed in one transaction */
 #define STEP_CHANNELS  200       /* looked at in one step */
+#define PAUSE_RATIO    3         /* a pause lasts as many steps */
+#define PAUSE_MAX      500       /* ms: the step may have waited */
 #define WATERMARKS_MAX 10000     /* above: folded into the floor */
 #define FREE_MIN       (1 << 20) /* free bytes that are left in the file */
 #define MESSAGE_BYTES  256       /* that a message takes, about */
@@ -307,6 +309,14 @@ prune_step(struct db *db, const struct config *config, struct prune *prune,
 		prune->phase++;
 	*done = prune->phase >= PHASE__MAX;
 	return status;
+}
+
+int64_t
+prune_pause_ms(int64_t took_ms)
+{
+	int64_t ms = 1 + PAUSE_RATIO * took_ms;
+
+	return ms < PAUSE_MAX ? ms : PAUSE_MAX;
 }
 
 void

@@ -27,6 +27,13 @@ enum db_status prune_step(struct db *db, const struct config *config,
     struct prune *prune, bool *done);
 
 /*
+ * How long the file is left alone behind a step that took so many ms: writers
+ * of SQLite do not queue but sleep and try again, longer each time they find it
+ * busy.  For who has nothing to store and is not asked for the lease.
+ */
+int64_t prune_pause_ms(int64_t took_ms);
+
+/*
  * Takes the right to prune, which one process at a time has, if the last round
  * began at least `every_ms` ago.  With `insist` whoever has it is asked for it.
  * Returns a descriptor to be closed after the round, or -1 if it is not our

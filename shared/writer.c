@@ -43,7 +43,6 @@
 #define PRUNE_RATIO     2          /* removed for each one that is stored */
 #define ASK_AGAIN       10         /* in the time between two rounds */
 #define PRUNE_BUSY_MS   100        /* then the lease is for another one */
-#define PRUNE_PAUSE     3          /* times what a step took, behind it */
 
 /*
  * Jobs wait in two rows, which take turns, so that single messages do not wait
@@ -365,9 +364,8 @@ do_waiting(struct writer *w)
 
 /*
  * Prunes between groups: more than they bring, so that a storm does not make
- * the table grow for ever.  Where there is no group of ours there are pauses:
- * other writers sleep when they find the database busy, for longer each time,
- * and would find it so again and again.
+ * the table grow for ever.  Where there is no group of ours there are pauses,
+ * for the writers of other processes.
  */
 static bool
 prune_between(struct writer *w, int64_t stored)
@@ -382,7 +380,7 @@ prune_between(struct writer *w, int64_t stored)
 	/* Who stores much does not wait long for the lease of another. */
 	w->next_prune_ms =
 	    now_ms +
-	    (more ? 1 + PRUNE_PAUSE * (now_ms - began_ms)
+	    (more ? prune_pause_ms(now_ms - began_ms)
 		  : w->config->prune_ms / (stores_much(w) ? ASK_AGAIN : 1));
 	return more;
 }

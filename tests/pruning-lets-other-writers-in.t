@@ -14,31 +14,46 @@ ROWS = 100000
 KEPT = 10
 
 
+def others_get_in(tap, site, begin):
+    """`begin` returns once the round is under way."""
+    with contextlib.closing(sqlite3.connect(site.db, timeout=20 * PATIENCE,
+                                            isolation_level=None)) as db:
+        db.execute("""WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
+                      WHERE i < ?) INSERT INTO changes(channel, data)
+                      SELECT 'a', 'message ' || i FROM n""", (ROWS,))
+        oldest = lambda: db.execute('SELECT min(id) FROM changes').fetchone()[0]
+        begin()
+        wait_for(lambda: oldest() > 1, 20, 'the begin of a round')
+        db.execute('PRAGMA busy_timeout = 0')
+        free = busy = 0
+        end = deadline(60)
+        while oldest() <= ROWS - KEPT and time.monotonic() < end:
+            try:
+                db.execute('BEGIN IMMEDIATE')
+                db.execute('ROLLBACK')
+                free += 1
+            except sqlite3.OperationalError:
+                busy += 1
+            time.sleep(0.0005)
+        tap.equal(oldest(), ROWS - KEPT + 1, 'the round came to its end')
+    tap.ok(free + busy > 50, '%d tries meanwhile' % (free + busy))
+    tap.ok(free > busy, 'most of them found it free', 'free %d, busy %d' % (free, busy))
+    tap.note('free %d, busy %d' % (free, busy))
+
+
 def main(tap):
+    tap.note('by the programs')
     with Site({'retention': {'count': str(KEPT), 'every': '300ms'}}) as site:
-        with contextlib.closing(sqlite3.connect(site.db, timeout=20 * PATIENCE,
-                                                isolation_level=None)) as db:
-            db.execute("""WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
-                          WHERE i < ?) INSERT INTO changes(channel, data)
-                          SELECT 'a', 'message ' || i FROM n""", (ROWS,))
-            oldest = lambda: db.execute('SELECT min(id) FROM changes').fetchone()[0]
-            wait_for(lambda: oldest() > 1, 20, 'the begin of a round')
-            db.execute('PRAGMA busy_timeout = 0')
-            free = busy = 0
-            end = deadline(60)
-            while oldest() <= ROWS - KEPT and time.monotonic() < end:
-                try:
-                    db.execute('BEGIN IMMEDIATE')
-                    db.execute('ROLLBACK')
-                    free += 1
-                except sqlite3.OperationalError:
-                    busy += 1
-                time.sleep(0.0005)
-            tap.equal(oldest(), ROWS - KEPT + 1, 'the round came to its end')
-        tap.ok(free + busy > 50, '%d tries meanwhile' % (free + busy))
-        tap.ok(free > busy, 'most of them found it free', 'free %d, busy %d' % (free, busy))
-        tap.note('free %d, busy %d' % (free, busy))
+        others_get_in(tap, site, lambda: None)
         tap.ok(site.lives(), 'the programs live')
+    tap.note('by tidings prune')
+    with Site({'retention': {'count': str(KEPT), 'every': '1h'}}) as site:
+        prune = []
+        others_get_in(tap, site, lambda: prune.append(
+            subprocess.Popen([os.path.join(BUILD, 'tools', 'tidings'), '-c', site.conf, 'prune'],
+                             stdout=subprocess.PIPE, text=True)))
+        tap.equal(prune[0].communicate(timeout=20 * PATIENCE)[0],
+                  '%d messages removed\n' % (ROWS - KEPT), 'it tells of all')
 
 
 run(main)

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <libgen.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "shared/change.h"
+#include "shared/clock.h"
 #include "shared/config_file.h"
 #include "shared/db.h"
 #include "shared/log.h"
@@ -259,8 +261,14 @@ command_prune(const struct config *config)
 	if (lease == -1)
 		fatalx("another process is pruning");
 	xopen_writer(&db, config);
-	while (status == DB_OK && !done)
+	while (status == DB_OK && !done) {
+		int64_t began_ms = clock_mono_ms();
+
 		status = prune_step(&db, config, &prune, &done);
+		if (!done && !prune_is_wanted(lease))
+			poll(NULL, 0,
+			    (int)prune_pause_ms(clock_mono_ms() - began_ms));
+	}
 	if (status != DB_OK)
 		fatalx("%s: %s", config->database, db.error);
 	printf("%lld messages removed\n", (long long)prune.removed);
