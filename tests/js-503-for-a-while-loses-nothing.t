@@ -59,16 +59,19 @@ def later(t, stage):
     for client in stage.clients:
         client.forget()
         client.watch('told', transports=['sse'])
-    obey(t, stage, 'told', 3, 1)
+    obey(t, stage, 'told', 'sse', 3, 1)
     for client in stage.clients:
         client.forget()
         # Long enough for a slow machine to hear of the refusal.
         client.watch('told ladder', timeout=5000)
-    obey(t, stage, 'told ladder', 1, 3)
+    obey(t, stage, 'told ladder', 'ws', 1, 3)
 
 
-def obey(t, stage, name, seconds, times):
+def obey(t, stage, name, rung, seconds, times):
     stage.flows(t, 'of one feed')
+    # Who was further down would climb meanwhile, beside what is refused.
+    stage.soon(t, lambda client: client.live_by(name) == rung,
+               '%s: by %s' % (name, rung))
     began = {}
     for client in stage.clients:
         began[client] = time.monotonic()

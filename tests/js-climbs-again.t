@@ -30,6 +30,7 @@ def test(t, stage):
                client.name + ': it tries upward, for nothing')
         t.equal(client.live_by('ladder'), 'poll',
                 client.name + ': and stays open meanwhile')
+    told_to_wait(t, stage)
     for client in stage.clients:
         client.proxy.heal()
         client.proxy.reset('/push/ws')
@@ -43,6 +44,26 @@ def test(t, stage):
     stage.flows(t, 'at the top')
     stage.complete(t, end=False)
     remembered(t, stage)
+
+
+def told_to_wait(t, stage):
+    """A server that is busy is not asked by the next transport at once."""
+    def asked(client, path, after=0):
+        return [entry[0] for entry in list(client.proxy.seen)
+                if entry[2].startswith(path) and entry[0] > after and
+                entry[3] == 503]
+
+    for client in stage.clients:
+        client.proxy.answer(503, '/push/sse', '/push/longpoll', retry_after=2)
+    for client in stage.clients:
+        t.soon(lambda: asked(client, '/push/sse'),
+               client.name + ': a better one is told to come back later')
+        first = asked(client, '/push/sse')[0]
+        t.soon(lambda: asked(client, '/push/longpoll', first),
+               client.name + ': the next one is tried')
+        t.ok(asked(client, '/push/longpoll', first)[0] - first > 1.9,
+             client.name + ': then, not before',
+             asked(client, '/push/longpoll', first)[0] - first)
 
 
 def remembered(t, stage):

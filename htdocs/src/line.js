@@ -172,7 +172,13 @@ function Line(url, o, since, keys, to) {
 			to.full();
 		if (me === probe) {
 			probe = null;
-			return me.index === here ? begin(here) : climbTo(me.index + 1);
+			if (me.index === here)
+				return begin(here);
+			clearTimeout(climber);
+			climber = setTimeout(function () {
+				climbTo(me.index + 1);
+			}, after || 0);
+			return;
 		}
 		run = null;
 		after = after || 0;
