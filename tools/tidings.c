@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "shared/change.h"
@@ -31,7 +30,8 @@
 #include "tools/run.h"
 
 #define PATH_SYSTEM SYSCONFDIR "/tidings/tidings.conf"
-#define OPEN_TRIES  5 /* with 0.1 s between */
+#define OPEN_TRIES  5
+#define OPEN_PAUSE  100 /* ms between two tries */
 #define MODE_FILE   0660
 
 static const char usage_text[] =
@@ -53,17 +53,22 @@ usage(void)
 	exit(2);
 }
 
+static void
+sleep_ms(int64_t ms)
+{
+	poll(NULL, 0, (int)ms);
+}
+
 /* While a backup is being put in place an open may fail for a moment. */
 static void
 xopen_writer(struct db *db, const struct config *config)
 {
-	static const struct timespec pause = { 0, 100000000 };
 	enum db_status status = DB_FAILED;
 	int64_t newest;
 
 	for (int i = 0; i < OPEN_TRIES && status != DB_OK; i++) {
 		if (i > 0)
-			nanosleep(&pause, NULL);
+			sleep_ms(OPEN_PAUSE);
 		status = db_open(db, config->database,
 		    config->power ? DB_WRITER_POWER : DB_WRITER,
 		    (int)config->busy_timeout_ms);
@@ -266,8 +271,7 @@ command_prune(const struct config *config)
 
 		status = prune_step(&db, config, &prune, &done);
 		if (!done && !prune_is_wanted(lease))
-			poll(NULL, 0,
-			    (int)prune_pause_ms(clock_mono_ms() - began_ms));
+			sleep_ms(prune_pause_ms(clock_mono_ms() - began_ms));
 	}
 	if (status != DB_OK)
 		fatalx("%s: %s", config->database, db.error);
