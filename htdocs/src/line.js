@@ -167,6 +167,7 @@ function Line(url, o, since, keys, to) {
 		var next = isLast || fails < 2 ? here : me.index + 1;
 		var isWide = status === 400 && keys.length > NAMES_MAX;
 
+		after = after || 0;
 		// Too many names for all tabs together: each for itself then.
 		if (isWide)
 			to.full();
@@ -177,11 +178,10 @@ function Line(url, o, since, keys, to) {
 			clearTimeout(climber);
 			climber = setTimeout(function () {
 				climbTo(me.index + 1);
-			}, after || 0);
+			}, after);
 			return;
 		}
 		run = null;
-		after = after || 0;
 		sawStatus = sawStatus || status > 0;
 		if (isWide && keys.length <= NAMES_MAX)
 			return begin(me.index);
