@@ -109,12 +109,12 @@ def flood(tap, site, others):
                     quiet = time.monotonic()
             if max(sent) > 30e6:
                 break
-        quickest = min(others.undelayed() for _ in range(3))
+        delay = percentile([others.undelayed() for _ in range(3)], 50)
         grown = httpd_kb(site) - before
         tap.ok(max(sent) < 12e6, 'a flood into a program that stands still is held back',
                sent)
         tap.ok(grown < 3000, 'httpd grew by %d KB, %d bytes wait in all' % (grown, sum(sent)))
-        tap.ok(quickest < 1 * PATIENCE, 'others are not delayed: %.3f s' % quickest)
+        tap.ok(delay < 1 * PATIENCE, 'others are not delayed: %.3f s' % delay)
         tap.equal(site.busy(), 0, 'no worker is busy')
     for n, p in enumerate(floods):
         # A piece that OpenSSL has and could not send goes on first, as it was.

@@ -246,6 +246,7 @@ def pieces(t, browser):
         browser.js(SHIFTS)
         t.equal(browser.js_async('setTimeout(arguments[0], 100, window.shifts)'), [],
                 'nothing of it moved as the rest came')
+        t.equal(sorted(table(browser)), sorted(PAIRS), 'and all of it came')
         server.shutdown()
 
 
