@@ -120,6 +120,16 @@ handshake_free(struct handshake *hs)
 	free(hs);
 }
 
+/* Of a head that is refused nothing is believed, half lines least of all. */
+static enum handshake_event
+forget(struct handshake *hs, enum handshake_event why)
+{
+	hs->n = 0;
+	str_clear(&hs->url);
+	str_clear(&hs->text);
+	return why;
+}
+
 enum handshake_event
 handshake_read(struct handshake *hs, const void *bytes, size_t len,
     size_t *used)
@@ -133,9 +143,9 @@ handshake_read(struct handshake *hs, const void *bytes, size_t len,
 		return HANDSHAKE_DONE;
 	}
 	if (hs->too_long || hs->seen == HEAD_MAX)
-		return HANDSHAKE_TOO_LONG;
+		return forget(hs, HANDSHAKE_TOO_LONG);
 	if (HTTP_PARSER_ERRNO(&hs->parser) != HPE_OK)
-		return HANDSHAKE_BAD;
+		return forget(hs, HANDSHAKE_BAD);
 	return HANDSHAKE_MORE;
 }
 

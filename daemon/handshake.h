@@ -29,7 +29,9 @@ enum handshake_event handshake_read(struct handshake *hs, const void *bytes,
 /*
  * Fills the request's variables as a CGI program would see them.  `peer` is the
  * address of the connection ("unix" for a local socket); where the
- * configuration trusts it, X-Forwarded-For and X-Forwarded-Host count.
+ * configuration trusts it, X-Forwarded-For and X-Forwarded-Host count.  Of a
+ * head that was refused there is no more than the address: it is filled so that
+ * the refusal can be answered like any other.
  */
 void handshake_fill(const struct handshake *hs, struct req *req,
     const struct config *config, const char *peer);

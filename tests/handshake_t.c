@@ -127,7 +127,7 @@ test_checks(size_t step)
 	}
 }
 
-/* What is no HTTP, or not yet. */
+/* What is no HTTP, or not yet.  The variables are filled of what is refused. */
 static const struct {
 	const char *what, *text;
 	enum handshake_event want;
@@ -147,6 +147,10 @@ static const struct {
 	    HANDSHAKE_BAD },
 	{ "a control byte in a value", "GET / HTTP/1.1\r\nHost: a\x01\r\n\r\n",
 	    HANDSHAKE_BAD },
+	{ "a gap before the first colon", "GET / HTTP/1.1\r\nA : b\r\n\r\n",
+	    HANDSHAKE_BAD },
+	{ "the same in the second line",
+	    "GET / HTTP/1.1\r\nHost: a\r\nA : b\r\n\r\n", HANDSHAKE_BAD },
 	{ "two lengths",
 	    "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n"
 	    "\r\n",
@@ -158,11 +162,18 @@ test_reads(size_t step)
 {
 	for (size_t i = 0; i < N(reads); i++) {
 		struct handshake *hs = handshake_new();
+		struct req req = { 0 };
 		size_t used;
 
 		is_int(read_all(hs, reads[i].text, strlen(reads[i].text), step,
 			   &used),
 		    reads[i].want, "%s, by %zu bytes", reads[i].what, step);
+		if (reads[i].want != HANDSHAKE_MORE) {
+			handshake_fill(hs, &req, &config, "10.1.1.1");
+			is_str(req_var(&req, "REMOTE_ADDR"), "10.1.1.1",
+			    "and its variables are filled");
+		}
+		req_free(&req);
 		handshake_free(hs);
 	}
 }

@@ -155,6 +155,7 @@ dist_check_SCRIPTS += \
 	%D%/every-commit-wakes-subscribers.t \
 	%D%/every-program-answers-as-plain-cgi.t \
 	%D%/fault-proxy-has-its-faults.t \
+	%D%/faulty-heads-are-refused-one-by-one.t \
 	%D%/feeders.t \
 	%D%/forwarded-addresses-count-from-trusted-proxies-only.t \
 	%D%/full-disk-refuses-publish-alone.t \
@@ -370,6 +371,10 @@ EXTRA_DIST += \
 	%D%/fuzz/corpus/handshake/broken-extensions \
 	%D%/fuzz/corpus/handshake/browser \
 	%D%/fuzz/corpus/handshake/extensions \
+	%D%/fuzz/corpus/handshake/first-field-empty-name \
+	%D%/fuzz/corpus/handshake/first-field-folded \
+	%D%/fuzz/corpus/handshake/first-field-gap \
+	%D%/fuzz/corpus/handshake/first-field-tab \
 	%D%/fuzz/corpus/handshake/frames-behind \
 	%D%/fuzz/corpus/handshake/gap \
 	%D%/fuzz/corpus/handshake/limit-and-gap \

@@ -82,10 +82,11 @@ fuzz_handshake(const uint8_t *data, size_t len)
 		b = read_all(parts, data + 1, len - 1, step, &again);
 		/* Of two faults the cut decides which one is seen first. */
 		MUST(a == b || (is_refused(a) && is_refused(b)));
+		/* The daemon fills those that it refuses too. */
+		handshake_fill(whole, &first, &config, peer);
+		handshake_fill(parts, &second, &config, peer);
 		if (a == HANDSHAKE_DONE) {
 			MUST(used == again);
-			handshake_fill(whole, &first, &config, peer);
-			handshake_fill(parts, &second, &config, peer);
 			MUST(first.arena.len == second.arena.len);
 			MUST(memcmp(first.arena.p, second.arena.p,
 				 first.arena.len) == 0);
