@@ -34,7 +34,7 @@ wsform_get(struct hub *hub, bool is_json, int window_bits)
 	char param[16];
 
 	snprintf(param, sizeof(param), "%d", window_bits);
-	return hub_form(hub, is_json ? &ws_json : &ws_raw,
+	return form_get(&hub->forms, is_json ? &ws_json : &ws_raw,
 	    window_bits == 0 ? NULL : param);
 }
 

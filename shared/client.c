@@ -97,7 +97,8 @@ give(struct client *client, const struct change *ch)
 	client->pos = ch->id;
 	if (is_withheld(client, ch))
 		return;
-	chunk = hub_encode(client->hub, client->form, ch);
+	chunk = form_encode(&client->hub->forms, client->form, ch,
+	    client->hub->epoch);
 	client->hub->delivered++;
 	if (!transport_of(client)->once) {
 		push(client, chunk);
@@ -469,7 +470,7 @@ client_attach(struct client *client, struct hub *hub, struct sink *sink,
 		status = interest_resolve(&hub->db, interest->want, interest->n,
 		    &interest->cursor, hub->newest, &after, &client->reset);
 	if (status != DB_OK) {
-		hub_form_release(hub, form);
+		form_release(&hub->forms, form);
 		return status;
 	}
 	STAILQ_INIT(&client->mutes);
@@ -533,7 +534,7 @@ client_detach(struct client *client)
 	mutes_clear(&client->mutes);
 	str_free(&client->body);
 	str_free(&client->head);
-	hub_form_release(hub, client->form);
+	form_release(&hub->forms, client->form);
 	ev_timer_stop(EV_DEFAULT_UC_ & client->timer);
 	TAILQ_REMOVE(&hub->clients, client, link);
 	settle_forget(hub, client);

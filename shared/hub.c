@@ -28,97 +28,26 @@
 #include "shared/str.h"
 #include "shared/watch.h"
 
-#define BUSY_MS      100       /* a reader waits for recovery at most */
-#define BATCH_ROWS   1000      /* read before clients are written to */
-#define BATCH_COST   32768     /* the same in bytes; below QUEUE_HIGH */
-#define ROW_COST     100       /* of each message besides its data */
-#define COMPLAIN_MS  10000     /* between lines about a broken database */
-#define FEED_MS      3         /* of feeding in one turn of the loop */
-#define TURN_ROWS    4000      /* read in one turn of the loop */
-#define TURN_BYTES   (4 << 20) /* the same in bytes */
-#define RECENT_BYTES 4096      /* longer ones are encoded again */
-
-static struct topic *
-find_topic(const struct hub *hub, uint64_t hash, const char *name, size_t len,
-    bool is_prefix)
-{
-	struct topic *t = hub->buckets[hash & (hub->nbuckets - 1)];
-
-	while (t != NULL &&
-	       (t->hash != hash || t->len != len || t->is_prefix != is_prefix ||
-		   memcmp(t->name, name, len) != 0))
-		t = t->next;
-	return t;
-}
-
-static void
-grow_table(struct hub *hub)
-{
-	size_t n = hub->nbuckets == 0 ? 64 : hub->nbuckets * 2;
-	struct topic **buckets = xcalloc(n, sizeof(*buckets));
-
-	for (size_t i = 0; i < hub->nbuckets; i++)
-		while (hub->buckets[i] != NULL) {
-			struct topic *t = hub->buckets[i];
-
-			hub->buckets[i] = t->next;
-			t->next = buckets[t->hash & (n - 1)];
-			buckets[t->hash & (n - 1)] = t;
-		}
-	free(hub->buckets);
-	hub->buckets = buckets;
-	hub->nbuckets = n;
-}
-
-static struct topic *
-make_topic(struct hub *hub, uint64_t hash, const char *name, size_t len,
-    bool is_prefix)
-{
-	struct topic *t;
-
-	if (hub->ntopics >= hub->nbuckets)
-		grow_table(hub);
-	t = xcalloc(1, sizeof(*t) + len + 1);
-	t->hash = hash;
-	t->len = (uint8_t)len;
-	t->is_prefix = is_prefix;
-	memcpy(t->name, name, len);
-	LIST_INIT(&t->subs);
-	t->next = hub->buckets[hash & (hub->nbuckets - 1)];
-	hub->buckets[hash & (hub->nbuckets - 1)] = t;
-	if (hub->ntopics++ == 0 && hub->watch.resting) {
-		hub->suspect = true;
-		watch_wake(&hub->watch);
-	}
-	if (is_prefix)
-		hub->prefix_lens[len]++;
-	return t;
-}
-
-static void
-drop_topic(struct hub *hub, struct topic *topic)
-{
-	struct topic **at = &hub->buckets[topic->hash & (hub->nbuckets - 1)];
-
-	while (*at != topic)
-		at = &(*at)->next;
-	*at = topic->next;
-	hub->ntopics--;
-	if (topic->is_prefix)
-		hub->prefix_lens[topic->len]--;
-	free(topic);
-}
+#define BUSY_MS     100       /* a reader waits for recovery at most */
+#define BATCH_ROWS  1000      /* read before clients are written to */
+#define BATCH_COST  32768     /* the same in bytes; below QUEUE_HIGH */
+#define ROW_COST    100       /* of each message besides its data */
+#define COMPLAIN_MS 10000     /* between lines about a broken database */
+#define FEED_MS     3         /* of feeding in one turn of the loop */
+#define TURN_ROWS   4000      /* read in one turn of the loop */
+#define TURN_BYTES  (4 << 20) /* the same in bytes */
 
 struct sub *
 hub_subscribe(struct hub *hub, struct client *client, const char *name,
     size_t len, bool is_prefix)
 {
-	uint64_t hash = name_hash(name, len, is_prefix);
-	struct topic *topic = find_topic(hub, hash, name, len, is_prefix);
+	struct topic *topic = topic_get(&hub->topics, name, len, is_prefix);
 	struct sub *sub = xmalloc(sizeof(*sub));
 
-	if (topic == NULL)
-		topic = make_topic(hub, hash, name, len, is_prefix);
+	if (hub->topics.n == 1 && hub->watch.resting) {
+		hub->suspect = true;
+		watch_wake(&hub->watch);
+	}
 	sub->topic = topic;
 	sub->client = client;
 	sub->after = 0;
@@ -140,75 +69,7 @@ hub_unsubscribe(struct hub *hub, struct sub *sub)
 	board_subscriber(hub->board, topic->name, topic->len, topic->is_prefix,
 	    -1);
 	if (LIST_EMPTY(&topic->subs))
-		drop_topic(hub, topic);
-}
-
-struct form *
-hub_form(struct hub *hub, const struct transport *transport, const char *param)
-{
-	struct form *form;
-
-	LIST_FOREACH(form, &hub->forms, link) {
-		if (form->transport == transport &&
-		    (param == NULL ? form->param == NULL
-				   : form->param != NULL &&
-					 strcmp(form->param, param) == 0)) {
-			form->users++;
-			return form;
-		}
-	}
-	form = xcalloc(1, sizeof(*form));
-	form->transport = transport;
-	form->param = param == NULL ? NULL : xstrndup(param, strlen(param));
-	form->users = 1;
-	form->serial = (uint32_t)(hub->nforms++ * 37);
-	LIST_INSERT_HEAD(&hub->forms, form, link);
-	return form;
-}
-
-static void
-forget_recent(struct recent *recent)
-{
-	chunk_unref(recent->chunk);
-	*recent = (struct recent){ 0 };
-}
-
-void
-hub_form_release(struct hub *hub, struct form *form)
-{
-	if (form == NULL || --form->users > 0)
-		return;
-	for (size_t i = 0; i < HUB_RECENT; i++)
-		if (hub->recent[i].form == form)
-			forget_recent(&hub->recent[i]);
-	LIST_REMOVE(form, link);
-	chunk_unref(form->chunk);
-	free(form->param);
-	free(form);
-}
-
-struct chunk *
-hub_encode(struct hub *hub, struct form *form, const struct change *ch)
-{
-	struct recent *recent;
-
-	if (form->chunk != NULL && form->id == ch->id)
-		return chunk_ref(form->chunk);
-	chunk_unref(form->chunk);
-	form->id = ch->id;
-	recent =
-	    &hub->recent[((uint64_t)ch->id + form->serial) & (HUB_RECENT - 1)];
-	if (recent->form == form && recent->id == ch->id) {
-		form->chunk = chunk_ref(recent->chunk);
-		return chunk_ref(form->chunk);
-	}
-	form->chunk = form->transport->message(form, ch, hub->epoch);
-	if (form->chunk->len <= RECENT_BYTES) {
-		forget_recent(recent);
-		*recent =
-		    (struct recent){ form, ch->id, chunk_ref(form->chunk) };
-	}
-	return chunk_ref(form->chunk);
+		topic_drop(&hub->topics, topic);
 }
 
 void
@@ -280,33 +141,11 @@ deliver_topic(struct topic *topic, const struct change *ch)
 	}
 }
 
-/* The topics of a channel: itself and every prefix of it. */
-static size_t
-match(const struct hub *hub, const struct change *ch, struct topic **topics)
-{
-	size_t n = 0;
-	struct topic *t;
-
-	t = find_topic(hub, name_hash(ch->channel, ch->channel_len, false),
-	    ch->channel, ch->channel_len, false);
-	if (t != NULL)
-		topics[n++] = t;
-	for (size_t len = 1; len <= ch->channel_len && len < 256; len++) {
-		if (hub->prefix_lens[len] == 0)
-			continue;
-		t = find_topic(hub, name_hash(ch->channel, len, true),
-		    ch->channel, len, true);
-		if (t != NULL)
-			topics[n++] = t;
-	}
-	return n;
-}
-
 /* One row: to those who wait for it.  Returns what it adds to a queue. */
 static size_t
 deliver_row(struct hub *hub, sqlite3_stmt *stmt, int64_t now_ms)
 {
-	struct topic *topics[256];
+	struct topic *topics[TOPICS_MATCHED];
 	struct change ch;
 	size_t n;
 
@@ -314,7 +153,9 @@ deliver_row(struct hub *hub, sqlite3_stmt *stmt, int64_t now_ms)
 	hub->last_id = ch.id;
 	if (ch.id > hub->newest)
 		hub->newest = ch.id;
-	n = ch.channel_len > 255 ? 0 : match(hub, &ch, topics);
+	n = ch.channel_len > 255 ? 0
+				 : topics_match(&hub->topics, ch.channel,
+				       ch.channel_len, topics);
 	if (n == 0)
 		return 0;
 	change_read_rest(&ch, stmt);
@@ -364,15 +205,9 @@ static void
 start_over(struct hub *hub, int64_t newest)
 {
 	struct client *client;
-	struct form *form;
 
 	/* Ids begin anew: what is encoded has another message's. */
-	for (size_t i = 0; i < HUB_RECENT; i++)
-		forget_recent(&hub->recent[i]);
-	LIST_FOREACH(form, &hub->forms, link) {
-		chunk_unref(form->chunk);
-		form->chunk = NULL;
-	}
+	form_forget_all(&hub->forms);
 	log_info("the database has epoch %s now: %zu clients start over",
 	    hub->db.epoch, hub->nclients);
 	memcpy(hub->past[hub->npast++ % HUB_PAST], hub->epoch,
@@ -439,7 +274,7 @@ read_news(struct hub *hub)
 	enum db_status status;
 
 	status = check_head(hub);
-	if (status == DB_OK && hub->ntopics == 0) {
+	if (status == DB_OK && hub->topics.n == 0) {
 		/* Nobody waits for anything: a storm costs us its last id. */
 		hub->last_id = hub->newest;
 		reading.more = false;
@@ -523,7 +358,7 @@ on_look(void *arg, bool suspect)
 	hub->suspect = hub->suspect || suspect;
 	hub_refresh(hub);
 	/* The slow look comes by once in a while: is there anybody? */
-	if (suspect && hub->ntopics == 0 && !hub->keeps_watch)
+	if (suspect && hub->topics.n == 0 && !hub->keeps_watch)
 		watch_rest(&hub->watch);
 	return hub->newest != before;
 }
@@ -548,11 +383,9 @@ hub_start(struct hub *hub, const struct config *config, struct board *board)
 	int64_t newest = 0;
 
 	*hub = (struct hub){ .config = config, .board = board, .version = -1 };
-	LIST_INIT(&hub->forms);
 	TAILQ_INIT(&hub->clients);
 	STAILQ_INIT(&hub->dirty);
 	TAILQ_INIT(&hub->behind);
-	grow_table(hub);
 	turns_init(&hub->turns, do_some, hub);
 	status = db_open(&hub->db, config->database, DB_READER, 2000);
 	if (status == DB_OK)
@@ -584,11 +417,10 @@ hub_stop(struct hub *hub)
 		client_detach(client);
 		gone(client);
 	}
-	for (size_t i = 0; i < HUB_RECENT; i++)
-		forget_recent(&hub->recent[i]);
+	form_forget_all(&hub->forms);
 	watch_stop(&hub->watch);
 	turns_stop(&hub->turns);
 	settle_free(&hub->settle);
 	db_close(&hub->db);
-	free(hub->buckets);
+	topics_free(&hub->topics);
 }

@@ -27,6 +27,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/db.h \
 	%D%/fcgi.c \
 	%D%/fcgi.h \
+	%D%/form.c \
+	%D%/form.h \
 	%D%/group.c \
 	%D%/group.h \
 	%D%/handover.h \
@@ -71,6 +73,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/str.h \
 	%D%/subs.c \
 	%D%/subs.h \
+	%D%/topic.c \
+	%D%/topic.h \
 	%D%/turns.c \
 	%D%/turns.h \
 	%D%/watch.c \

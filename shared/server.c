@@ -456,7 +456,7 @@ server_hold(struct server *server, struct conn *conn, struct req *req,
 		return -1;
 	}
 	status = client_attach(&conn->client, &server->hub, &conn->sink,
-	    hub_form(&server->hub, transport, param), interest, life_ms);
+	    form_get(&server->hub.forms, transport, param), interest, life_ms);
 	if (status != DB_OK) {
 		server_db_refusal(server, req, status, server->hub.db.error);
 		return -1;

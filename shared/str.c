@@ -212,13 +212,11 @@ name_valid(const char *name, size_t len)
 uint64_t
 name_hash(const char *name, size_t len, bool is_prefix)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ (is_prefix ? 0x5a : 0);
+	uint64_t h = name_hash_begin(is_prefix);
 
-	/* FNV-1a, folded: tables take the low bits. */
 	for (size_t i = 0; i < len; i++)
-		h = (h ^ (unsigned char)name[i]) * UINT64_C(0x100000001b3);
-	h ^= h >> 32;
-	return h == 0 ? 1 : h;
+		h = name_hash_add(h, name[i]);
+	return name_hash_end(h);
 }
 
 /* Writes a byte that JSON or a script element may not hold as it is. */

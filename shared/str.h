@@ -63,6 +63,30 @@ bool name_valid(const char *name, size_t len);
 uint64_t name_hash(const char *name, size_t len, bool is_prefix);
 
 /*
+ * The same in steps, for all prefixes of one name in one pass: name_hash_end
+ * tells the hash of what was added so far.
+ */
+static inline uint64_t
+name_hash_begin(bool is_prefix)
+{
+	return UINT64_C(0xcbf29ce484222325) ^ (is_prefix ? 0x5a : 0);
+}
+
+static inline uint64_t
+name_hash_add(uint64_t h, char c)
+{
+	return (h ^ (unsigned char)c) * UINT64_C(0x100000001b3);
+}
+
+static inline uint64_t
+name_hash_end(uint64_t h)
+{
+	/* FNV-1a, folded: tables take the low bits. */
+	h ^= h >> 32;
+	return h == 0 ? 1 : h;
+}
+
+/*
  * Appends `len` bytes as a JSON string with its quotes (RFC 8259, section 7).
  * Ill-formed UTF-8 becomes U+FFFD.  '<', '>', '&', U+2028 and U+2029 are
  * escaped as well, so that the text may stand inside a script element.

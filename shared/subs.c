@@ -120,7 +120,7 @@ subs_lack(const struct subs *subs, const struct hub *hub,
 	if (lacks(subs, ch, ch->channel_len, false))
 		return true;
 	for (size_t len = 1; len <= ch->channel_len && len < 256; len++)
-		if (hub->prefix_lens[len] > 0 && lacks(subs, ch, len, true))
+		if (hub->topics.prefix_lens[len] > 0 && lacks(subs, ch, len, true))
 			return true;
 	return false;
 }

@@ -59,7 +59,7 @@ test_order(void)
 	release(&two);
 	release(&late);
 	is_int((long long)hub.nclients, 0, "nobody is left");
-	is_int((long long)hub.ntopics, 0, "nor any topic");
+	is_int((long long)hub.topics.n, 0, "nor any topic");
 	stop_hub();
 }
 

@@ -38,7 +38,7 @@ new_sub(const char *name, bool is_prefix, int64_t after)
 	topic->is_prefix = is_prefix;
 	topic->hash = name_hash(name, len, is_prefix);
 	if (is_prefix)
-		hub.prefix_lens[len]++;
+		hub.topics.prefix_lens[len]++;
 	sub->topic = topic;
 	sub->after = after;
 	return sub;
@@ -48,7 +48,7 @@ static void
 free_sub(struct sub *sub)
 {
 	if (sub->topic->is_prefix)
-		hub.prefix_lens[sub->topic->len]--;
+		hub.topics.prefix_lens[sub->topic->len]--;
 	free(sub->topic);
 	free(sub);
 }

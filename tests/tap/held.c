@@ -152,7 +152,8 @@ hold(struct held *held, const struct transport *transport,
 	sink_open(&held->sink, SINK_RAW, fd[0], &ops, clock_mono_ms());
 	held->client.gone = on_gone;
 	if (client_attach(&held->client, &hub, &held->sink,
-		hub_form(&hub, transport, NULL), &interest, life_ms) != DB_OK)
+		form_get(&hub.forms, transport, NULL), &interest,
+		life_ms) != DB_OK)
 		bail("%s", hub.db.error);
 	client_start(&held->client);
 }
