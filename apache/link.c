@@ -15,9 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "apr_strings.h"
-
-#include "apache/mod_tidings.h"
+#include "apache/link.h"
 
 #define SEND_BUFFER (1 << 20) /* bytes that may wait for the program */
 #define REFUSED_MS  1000      /* until a program that refuses is asked again */
@@ -58,7 +56,7 @@ find_endpoint(const char *path)
 	for (e = endpoints; e != NULL; e = e->next)
 		if (strcmp(e->path, path) == 0)
 			return e;
-	e = ap_calloc(1, sizeof(*e) + len);
+	e = must(calloc(1, sizeof(*e) + len));
 	memcpy(e->path, path, len);
 	e->next = endpoints;
 	endpoints = e;
@@ -100,7 +98,7 @@ try_to_connect(const char *path, int wait_ms)
 	int fd, size = SEND_BUFFER, saved;
 
 	/* The directive has refused what is too long. */
-	apr_cpystrn(sun.sun_path, path, sizeof(sun.sun_path));
+	strncpy(sun.sun_path, path, sizeof(sun.sun_path) - 1);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
 		return -1;
@@ -141,7 +139,7 @@ make_link(struct endpoint *e, int wait_ms)
 	fd = connect_to(e->path, wait_ms);
 	error = errno;
 	if (fd != -1) {
-		link = ap_calloc(1, sizeof(*link));
+		link = must(calloc(1, sizeof(*link)));
 		link->endpoint = e;
 		link->fd = fd;
 		link->refs = 1; /* the endpoint's */
@@ -306,7 +304,7 @@ set_slot(struct link *link, uint32_t number, struct parked *parked)
 	struct parked **at = slot(link, number);
 
 	if (at == NULL) {
-		at = ap_calloc(SEGMENT, sizeof(struct parked *));
+		at = must(calloc(SEGMENT, sizeof(struct parked *)));
 		__atomic_store_n(&link->table[number / SEGMENT], at,
 		    __ATOMIC_RELEASE);
 		at += number % SEGMENT;
@@ -349,9 +347,9 @@ link_number_end(struct link *link, uint32_t number)
 	pthread_mutex_lock(&lock);
 	set_slot(link, number, NULL);
 	if ((link->nspare & (link->nspare - 1)) == 0)
-		link->spare = ap_realloc(link->spare,
+		link->spare = must(realloc(link->spare,
 		    (link->nspare == 0 ? 1 : link->nspare * 2) *
-			sizeof(*link->spare));
+			sizeof(*link->spare)));
 	link->spare[link->nspare++] = number;
 	pthread_mutex_unlock(&lock);
 	link_unref(link);

@@ -32,20 +32,26 @@ FILL_IN = sed -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
 
 # The module.  Not by "apxs -c": that wants libtool, and builds in the source.
 MODULE_C = \
+	%D%/conn.c \
 	%D%/link.c \
 	%D%/mod_tidings.c \
 	%D%/park.c \
 	%D%/parked.c \
 	%D%/pump.c \
 	%D%/watched.c
-EXTRA_DIST += $(MODULE_C) %D%/mod_tidings.h %D%/park.h
+MODULE_H = \
+	%D%/conn.h \
+	%D%/link.h \
+	%D%/mod_tidings.h \
+	%D%/park.h
+EXTRA_DIST += $(MODULE_C) $(MODULE_H)
 
 if HAVE_APXS
 httpdmod_DATA = %D%/mod_tidings.so
 nodist_apacheconf_DATA += %D%/apache-module.conf
 CLEANFILES += %D%/mod_tidings.so
 
-%D%/mod_tidings.so: $(MODULE_C) %D%/mod_tidings.h %D%/park.h shared/handover.h
+%D%/mod_tidings.so: $(MODULE_C) $(MODULE_H) shared/handover.h
 	@$(MKDIR_P) $(@D)
 	$(AM_V_CCLD)$(CC) -shared -fPIC -pthread -fvisibility=hidden \
 		-I$(srcdir) $(HTTPD_CPPFLAGS:-I%=-isystem %) $(WARN_CFLAGS) $(CPPFLAGS) \

@@ -32,6 +32,7 @@
 #include "http_ssl.h"
 #include "util_script.h"
 
+#include "apache/link.h"
 #include "apache/mod_tidings.h"
 
 #define WAIT_DEFAULT  apr_time_from_sec(5)

@@ -3,16 +3,13 @@
 #define APACHE_MOD_TIDINGS_H
 
 #include <stdbool.h>
-#include <stdint.h>
-#include <time.h>
 
 #include <sys/uio.h>
 
 #include "httpd.h"
 
 #include "http_config.h"
-
-#include "shared/handover.h"
+#include "util_filter.h"
 
 struct link;
 struct parked;
@@ -21,63 +18,27 @@ struct parked;
 extern module AP_MODULE_DECLARE_DATA tidings_module
     __attribute__((visibility("default")));
 
-/* Milliseconds of CLOCK_MONOTONIC. */
-static inline int64_t
-mono_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
+/* A connection that is parked, or about to be; of its own pool. */
+struct conn {
+	struct parked *parked;  /* whose it is */
+	request_rec *r;         /* until it is finished */
+	conn_rec *c;            /* until it is destroyed */
+	apr_bucket_brigade *bb; /* for both ways */
+	bool begun;             /* its answer has begun */
+	bool ready;             /* the pump's, or gone before it was */
+};
 
 /*
- * apache/link.c: the connections of this child to the programs.  All of these
- * may be called by every thread.
+ * apache/conn.c: the end of the filters, behind mod_ssl.  What it is given goes
+ * to parked_put.
  */
+apr_status_t conn_write_out(ap_filter_t *f, apr_bucket_brigade *bb);
+
+/* mod_logio's, or NULL. */
+extern void (*conn_log_bytes_out)(conn_rec *c, apr_off_t bytes);
 
 /*
- * The link to the program whose hand-over socket lies at `path`; it is made
- * where there is none, for which the program has `wait_ms`.  Returns it with a
- * reference, or NULL with errno: the program is away (ENOENT, ECONNREFUSED) or
- * busy (EAGAIN).
- */
-struct link *link_get(const char *path, int wait_ms);
-
-/* Another reference, and giving one back. */
-struct link *link_ref(struct link *link);
-void link_unref(struct link *link);
-
-/*
- * Sends one packet, with the descriptor `fd` or with none (-1).  Where the
- * program does not keep up it waits, at most `wait_ms`.  Returns 0, or -1 with
- * errno: EAGAIN if it is busy; with all others the link is of no more use, and
- * link_get makes another one.
- */
-int link_send(struct link *link, const struct iovec *iov, int n, int fd,
-    int wait_ms);
-
-/* No use for new clients any more. */
-void link_retire(struct link *link);
-
-/* The descriptor of its socket, for those who wait for it. */
-int link_fd(const struct link *link);
-
-/*
- * Numbers of parked clients.  link_number gives a free one to `parked`, or
- * returns false where there is none; link_parked tells whose a number is, or
- * NULL; link_number_end frees it.
- */
-bool link_number(struct link *link, struct parked *parked, uint32_t *number);
-struct parked *link_parked(const struct link *link, uint32_t number);
-void link_number_end(struct link *link, uint32_t number);
-
-/* Above all numbers that were given so far. */
-uint32_t link_numbers(const struct link *link);
-
-/*
- * apache/park.c: clients that stay with this child, and the thread that moves
- * their bytes.
+ * apache/park.c: clients that stay with this child.
  */
 
 /* For register_hooks and for child_init. */

@@ -35,6 +35,9 @@
 #include "http_protocol.h"
 #include "mpm_common.h"
 
+#include "apache/conn.h"
+#include "apache/link.h"
+#include "apache/mod_tidings.h"
 #include "apache/park.h"
 
 static ap_filter_rec_t *out_filter;
@@ -42,27 +45,27 @@ static ap_filter_rec_t *out_filter;
 static void
 on_suspend(conn_rec *c, request_rec *r)
 {
-	struct parked *p =
+	struct conn *conn =
 	    ap_get_module_config(c->conn_config, &tidings_module);
 
 	(void)r;
-	if (p == NULL || p->ready)
+	if (conn == NULL || conn->ready)
 		return;
-	p->ready = true;
-	pump_post(p);
+	conn->ready = true;
+	pump_post(conn->parked);
 }
 
 /* The pool of the connection goes: by the pump, or before it had it. */
 static apr_status_t
 on_pool_gone(void *arg)
 {
-	struct parked *p = arg;
+	struct conn *conn = arg;
 
-	if (!p->ready) {
-		p->ready = p->lost = true;
-		p->c = NULL;
-		p->r = NULL;
-		pump_post(p);
+	if (!conn->ready) {
+		conn->ready = true;
+		conn->parked->lost = true;
+		conn->parked->conn = NULL;
+		pump_post(conn->parked);
 	}
 	return APR_SUCCESS;
 }
@@ -74,26 +77,36 @@ park_possible(const request_rec *r)
 
 	return r->connection->cs != NULL &&
 	       ap_mpm_query(AP_MPMQ_IS_ASYNC, &can) == APR_SUCCESS && can &&
-	       !pump_is_leaving();
+	       !httpd_is_leaving();
 }
 
 /* The connection as it is to be while it is parked. */
 static void
-settle_connection(request_rec *r, struct parked *p)
+settle_connection(request_rec *r, struct conn *conn)
 {
 	conn_rec *c = r->connection;
 
 	/* It would end the input after the time for a body. */
 	ap_remove_input_filter_byhandle(c->input_filters, "reqtimeout");
-	ap_add_output_filter_handle(out_filter, p, NULL, c);
+	ap_add_output_filter_handle(out_filter, conn, NULL, c);
 	r->output_filters = r->proto_output_filters = c->output_filters;
 	r->input_filters = r->proto_input_filters = c->input_filters;
-	p->bb = apr_brigade_create(c->pool, c->bucket_alloc);
+	conn->bb = apr_brigade_create(c->pool, c->bucket_alloc);
 	apr_socket_timeout_set(ap_get_conn_socket(c), 0);
 	c->keepalive = AP_CONN_CLOSE;
-	ap_set_module_config(c->conn_config, &tidings_module, p);
-	apr_pool_cleanup_register(c->pool, p, on_pool_gone,
+	ap_set_module_config(c->conn_config, &tidings_module, conn);
+	apr_pool_cleanup_register(c->pool, conn, on_pool_gone,
 	    apr_pool_cleanup_null);
+}
+
+static struct conn *
+conn_new(request_rec *r)
+{
+	struct conn *conn = apr_pcalloc(r->connection->pool, sizeof(*conn));
+
+	conn->r = r;
+	conn->c = r->connection;
+	return conn;
 }
 
 bool
@@ -105,19 +118,21 @@ park(request_rec *r, struct link *link, const struct iovec *iov, int n,
 		uint32_t number;
 	} first = { { .type = HANDOVER_PARK, .count = 1 }, 0 };
 	struct iovec all[4] = { { &first, sizeof(first) } };
+	struct conn *conn;
 	struct parked *p;
+	int fd;
 
 	if (!pump_start())
 		return false;
-	p = ap_calloc(1, sizeof(*p));
-	p->source = SOURCE_CLIENT;
-	p->link = link;
-	p->r = r;
-	p->c = r->connection;
-	p->stall_ms = apr_time_as_msec(stall);
-	STAILQ_INIT(&p->queue);
-	if (apr_os_sock_get(&p->fd, ap_get_conn_socket(p->c)) != APR_SUCCESS ||
-	    !link_number(link, p, &p->number)) {
+	if (apr_os_sock_get(&fd, ap_get_conn_socket(r->connection)) !=
+	    APR_SUCCESS) {
+		errno = EAGAIN;
+		return false;
+	}
+	conn = conn_new(r);
+	p = parked_new(conn, link, fd, apr_time_as_msec(stall));
+	conn->parked = p;
+	if (!link_number(link, p, &p->number)) {
 		free(p);
 		errno = EAGAIN;
 		return false;
@@ -129,30 +144,37 @@ park(request_rec *r, struct link *link, const struct iovec *iov, int n,
 		int saved = errno;
 
 		/* The pump may have met it already: it alone ends numbers. */
-		p->c = NULL;
-		p->r = NULL;
-		p->ready = p->lost = p->unsent = true;
+		p->conn = NULL;
+		p->lost = p->unsent = true;
 		pump_post(p);
 		errno = saved;
 		return false;
 	}
-	settle_connection(r, p);
+	settle_connection(r, conn);
 	return true;
+}
+
+static apr_status_t
+on_child_end(void *unused)
+{
+	(void)unused;
+	pump_stop();
+	return APR_SUCCESS;
 }
 
 void
 park_child_init(apr_pool_t *pchild, server_rec *server)
 {
 	(void)server;
-	pump.log_bytes_out = APR_RETRIEVE_OPTIONAL_FN(ap_logio_add_bytes_out);
-	apr_pool_pre_cleanup_register(pchild, NULL, pump_stop);
+	conn_log_bytes_out = APR_RETRIEVE_OPTIONAL_FN(ap_logio_add_bytes_out);
+	apr_pool_pre_cleanup_register(pchild, NULL, on_child_end);
 }
 
 void
 park_register(void)
 {
-	out_filter = ap_register_output_filter("TIDINGS_PARKED",
-	    parked_write_out, NULL, AP_FTYPE_NETWORK - 1);
+	out_filter = ap_register_output_filter("TIDINGS_PARKED", conn_write_out,
+	    NULL, AP_FTYPE_NETWORK - 1);
 	/* Behind all others, who may use the connection. */
 	ap_hook_suspend_connection(on_suspend, NULL, NULL,
 	    APR_HOOK_REALLY_LAST);

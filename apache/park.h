@@ -2,20 +2,24 @@
 #ifndef APACHE_PARK_H
 #define APACHE_PARK_H
 
-/* What the files behind park() share; apache/park.c tells how it works. */
+/*
+ * What the pump's files share: parked, watched, pump.  They know nothing of
+ * httpd (apache/conn.h is what they want of it); apache/park.c tells how it
+ * works.
+ */
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include <sys/queue.h>
+#include <sys/uio.h>
 
 #include <pthread.h>
 
-#include "httpd.h"
+#include "shared/handover.h"
 
-#include "util_filter.h"
-
-#include "apache/mod_tidings.h"
+struct conn;
+struct link;
 
 /* Bytes that waited for more than one client, once. */
 struct chunk {
@@ -44,27 +48,23 @@ enum source {
 
 /* A parked client.  The pump's, once it is on the pump's list. */
 struct parked {
-	enum source source;      /* SOURCE_CLIENT */
-	struct link *link;       /* a reference while `numbered` */
-	struct watched *watched; /* the same to the pump, or NULL */
-	uint32_t number;         /* to the program */
-	enum park_state state;   /* see above */
-	bool numbered;           /* the program has not said END */
-	bool ready;              /* suspended: in the inbox, under the lock */
-	bool unsent;             /* the program never heard of it */
-	bool lost;               /* httpd took the connection away */
-	bool left;               /* it said goodbye */
-	bool failed;             /* the socket is of no more use */
-	bool told_gone;          /* GONE is said */
-	bool owing;              /* on the list of who has to tell */
-	bool settling;           /* its worker may be there still */
-	bool polled;             /* epoll knows of it */
-	bool begun;              /* its answer has begun */
-	request_rec *r;          /* until it is finished */
-	conn_rec *c;             /* until PARK_DONE */
-	int fd;                  /* of the connection */
-	uint32_t events;         /* that epoll waits for */
-	apr_bucket_brigade *bb;  /* for both ways */
+	enum source source;         /* SOURCE_CLIENT */
+	struct link *link;          /* a reference while `numbered` */
+	struct watched *watched;    /* the same to the pump, or NULL */
+	uint32_t number;            /* to the program */
+	enum park_state state;      /* see above */
+	bool numbered;              /* the program has not said END */
+	bool unsent;                /* the program never heard of it */
+	bool lost;                  /* httpd took the connection away */
+	bool left;                  /* it said goodbye */
+	bool failed;                /* the socket is of no more use */
+	bool told_gone;             /* GONE is said */
+	bool owing;                 /* on the list of who has to tell */
+	bool settling;              /* its worker may be there still */
+	bool polled;                /* epoll knows of it */
+	struct conn *conn;          /* until PARK_DONE; NULL if it is lost */
+	int fd;                     /* of the connection */
+	uint32_t events;            /* that epoll waits for */
 	STAILQ_HEAD(, piece) queue; /* plain bytes to be written */
 	size_t queued;              /* of them */
 	size_t at_filter;           /* plain bytes that are not out */
@@ -115,16 +115,23 @@ struct pump {
 	int64_t now_ms;                /* monotonic, of this turn */
 	int64_t tick_ms;               /* when the stuck are looked for */
 	int64_t leave_ms;              /* when all must have left, 0 = stay */
-	/* mod_logio's, or NULL. */
-	void (*log_bytes_out)(conn_rec *c, apr_off_t bytes);
 };
 
 extern struct pump pump;
 
 /* parked.c: one client, its filter and its socket. */
 
-/* The end of the filters: writes what the socket takes, keeps the rest. */
-apr_status_t parked_write_out(ap_filter_t *f, apr_bucket_brigade *bb);
+/*
+ * A new one of `conn`, whose descriptor is `fd` and which may take nothing for
+ * `stall_ms`.  It has no number yet.
+ */
+struct parked *parked_new(struct conn *conn, struct link *link, int fd,
+    int64_t stall_ms);
+
+/*
+ * What comes out of the filters: writes what the socket takes, keeps the rest.
+ */
+void parked_put(struct parked *p, struct iovec *iov, int n);
 
 /* Bytes from the program; *chunk is made if they have to wait. */
 void parked_data(struct parked *p, const char *bytes, size_t len,
@@ -176,13 +183,10 @@ void watched_event(struct watched *w, uint32_t events);
 /* Returns false, with errno, if there can be no thread. */
 bool pump_start(void);
 
-/* A pool cleanup, to be called before the pools of the child go. */
-apr_status_t pump_stop(void *unused);
+/* Ends it; to be called before the pools of the child go. */
+void pump_stop(void);
 
 /* Puts a client into the inbox; from any thread. */
 void pump_post(struct parked *p);
-
-/* Whether this child is on its way out. */
-bool pump_is_leaving(void);
 
 #endif

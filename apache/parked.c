@@ -12,18 +12,27 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "httpd.h"
-
-#include "http_connection.h"
-#include "http_core.h"
-#include "http_request.h"
-
+#include "apache/conn.h"
+#include "apache/link.h"
 #include "apache/park.h"
 
 #define SETTLE_MS 100  /* until a worker has surely left a connection */
 #define LINGER_MS 2000 /* for the client to close */
 #define INPUT_MAX 8192 /* bytes of one packet of input */
-#define PIECES    16   /* of one write to a socket */
+
+struct parked *
+parked_new(struct conn *conn, struct link *link, int fd, int64_t stall_ms)
+{
+	struct parked *p = must(calloc(1, sizeof(*p)));
+
+	p->source = SOURCE_CLIENT;
+	p->conn = conn;
+	p->link = link;
+	p->fd = fd;
+	p->stall_ms = stall_ms;
+	STAILQ_INIT(&p->queue);
+	return p;
+}
 
 void
 chunk_drop(struct chunk *chunk)
@@ -74,8 +83,7 @@ socket_write(struct parked *p, struct iovec *iov, int n)
 		p->failed = true;
 	if (out > 0) {
 		p->progress_ms = pump.now_ms;
-		if (pump.log_bytes_out != NULL)
-			pump.log_bytes_out(p->c, out);
+		conn_wrote(p->conn, (size_t)out);
 	}
 	return out;
 }
@@ -86,13 +94,13 @@ keep(struct parked *p, const char *bytes, size_t len)
 {
 	if (p->rest_len == 0)
 		p->progress_ms = pump.now_ms;
-	p->rest = ap_realloc(p->rest, p->rest_len + len);
+	p->rest = must(realloc(p->rest, p->rest_len + len));
 	memcpy(p->rest + p->rest_len, bytes, len);
 	p->rest_len += len;
 }
 
-static void
-put(struct parked *p, struct iovec *iov, int n)
+void
+parked_put(struct parked *p, struct iovec *iov, int n)
 {
 	size_t out = 0;
 
@@ -113,37 +121,6 @@ put(struct parked *p, struct iovec *iov, int n)
 			keep(p, (const char *)iov[i].iov_base + part,
 			    iov[i].iov_len - part);
 	}
-}
-
-/* All that comes down the filters, encrypted; what it can't write it keeps. */
-apr_status_t
-parked_write_out(ap_filter_t *f, apr_bucket_brigade *bb)
-{
-	struct parked *p = f->ctx;
-	struct iovec iov[PIECES];
-	int n = 0;
-
-	for (apr_bucket *e = APR_BRIGADE_FIRST(bb);
-	     e != APR_BRIGADE_SENTINEL(bb); e = APR_BUCKET_NEXT(e)) {
-		const char *bytes;
-		apr_size_t len;
-
-		if (APR_BUCKET_IS_METADATA(e) ||
-		    apr_bucket_read(e, &bytes, &len, APR_BLOCK_READ) !=
-			APR_SUCCESS ||
-		    len == 0)
-			continue;
-		iov[n++] = (struct iovec){ (void *)(uintptr_t)bytes, len };
-		if (n == PIECES) {
-			put(p, iov, n);
-			n = 0;
-		}
-	}
-	if (n > 0)
-		put(p, iov, n);
-	/* An EOR among them ends the request here. */
-	apr_brigade_cleanup(bb);
-	return p->failed ? APR_ECONNABORTED : APR_SUCCESS;
 }
 
 /* Whether input has a place to go to. */
@@ -183,7 +160,7 @@ unpoll(struct parked *p)
 void
 parked_destroy(struct parked *p)
 {
-	conn_rec *c = p->c;
+	struct conn *conn = p->conn;
 
 	if (p->state == PARK_DONE)
 		return;
@@ -202,10 +179,8 @@ parked_destroy(struct parked *p)
 	p->settling = false;
 	TAILQ_REMOVE(&pump.all, p, entry);
 	p->state = PARK_DONE;
-	p->c = NULL;
-	/* What the MPM counts it as. */
-	c->cs->state = CONN_STATE_SUSPENDED;
-	apr_pool_destroy(c->pool);
+	p->conn = NULL;
+	conn_destroy(conn);
 	if (!p->numbered)
 		STAILQ_INSERT_TAIL(&pump.dead, p, inbox_entry);
 }
@@ -214,23 +189,16 @@ parked_destroy(struct parked *p)
 static void
 finish(struct parked *p)
 {
-	request_rec *r = p->r;
-	conn_rec *c = p->c;
-
 	if (p->state != PARK_OPEN)
 		return;
 	p->state = PARK_LINGER;
 	p->ends_ms = pump.now_ms + LINGER_MS;
-	p->r = NULL;
-	c->aborted = p->failed;
-	ap_process_request_after_handler(r);
-	c->cs->state = CONN_STATE_SUSPENDED;
+	conn_end_request(p->conn, p->failed);
 	if (p->failed) {
 		parked_destroy(p);
 		return;
 	}
-	ap_prep_lingering_close(c);
-	ap_flush_conn(c);
+	conn_say_goodbye(p->conn);
 	if (p->failed) {
 		parked_destroy(p);
 		return;
@@ -254,53 +222,12 @@ parked_fail(struct parked *p)
 	}
 }
 
-/* Three digits, or 0. */
-static int
-status_of(const char *text)
-{
-	int status = 0;
-
-	for (int i = 0; i < 3; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return 0;
-		status = status * 10 + text[i] - '0';
-	}
-	return status >= 100 && status < 600 ? status : 0;
-}
-
-/* What the log is to show: the status, and the bytes behind the head. */
-static void
-count_answer(struct parked *p, const char *bytes, size_t len)
-{
-	const char *end;
-
-	if (!p->begun) {
-		p->begun = true;
-		if (len > 12 && strncmp(bytes, "HTTP/1.", 7) == 0 &&
-		    status_of(bytes + 9) != 0)
-			p->r->status = status_of(bytes + 9);
-		end = memmem(bytes, len, "\r\n\r\n", 4);
-		len = end == NULL ? 0 : len - (size_t)(end + 4 - bytes);
-	}
-	p->r->sent_bodyct = 1;
-	p->r->bytes_sent += (apr_off_t)len;
-}
-
 /* Plain bytes into the filters; they are out, or kept, when this returns. */
 static void
 write_through(struct parked *p, const char *bytes, size_t len)
 {
-	conn_rec *c = p->c;
-
-	count_answer(p, bytes, len);
-	APR_BRIGADE_INSERT_TAIL(p->bb,
-	    apr_bucket_transient_create(bytes, len, c->bucket_alloc));
-	/* mod_ssl would wait for more; nobody below it heeds this. */
-	APR_BRIGADE_INSERT_TAIL(p->bb,
-	    apr_bucket_flush_create(c->bucket_alloc));
-	if (ap_pass_brigade(c->output_filters, p->bb) != APR_SUCCESS)
+	if (!conn_write(p->conn, bytes, len))
 		p->failed = true;
-	apr_brigade_cleanup(p->bb);
 	if (p->rest_len > 0)
 		p->at_filter += len;
 	else
@@ -372,7 +299,7 @@ pass_input(struct parked *p, const char *bytes, uint32_t len)
 	    watched_tell(p->watched, HANDOVER_INPUT_OF, 1, &p->number,
 		sizeof(p->number), bytes, len))
 		return;
-	p->held = ap_realloc(p->held, p->held_len + len);
+	p->held = must(realloc(p->held, p->held_len + len));
 	memcpy(p->held + p->held_len, bytes, len);
 	p->held_len += len;
 	watched_owe(p);
@@ -395,25 +322,17 @@ parked_read_on(struct parked *p)
 	char buf[INPUT_MAX];
 
 	while (may_read(p)) {
-		apr_size_t len = sizeof(buf);
-		apr_status_t rv = ap_get_brigade(p->c->input_filters, p->bb,
-		    AP_MODE_READBYTES, APR_NONBLOCK_READ, sizeof(buf));
+		ssize_t n = conn_read(p->conn, buf, sizeof(buf));
 
-		if (rv == APR_SUCCESS)
-			rv = apr_brigade_flatten(p->bb, buf, &len);
-		if (rv == APR_SUCCESS && len == 0 && !APR_BRIGADE_EMPTY(p->bb))
-			rv = APR_EOF;
-		apr_brigade_cleanup(p->bb);
-		if (APR_STATUS_IS_EAGAIN(rv) || (rv == APR_SUCCESS && len == 0))
+		if (n == -1 && errno == EAGAIN)
 			break;
-		if (rv != APR_SUCCESS) {
-			if (APR_STATUS_IS_EOF(rv))
-				part(p);
-			else
-				parked_fail(p);
+		if (n == -1)
+			parked_fail(p);
+		else if (n == 0)
+			part(p);
+		if (n <= 0)
 			return;
-		}
-		pass_input(p, buf, (uint32_t)len);
+		pass_input(p, buf, (uint32_t)n);
 	}
 	parked_want(p);
 }
@@ -438,7 +357,7 @@ parked_event(struct parked *p, uint32_t events)
 static struct chunk *
 chunk_new(const char *bytes, size_t len)
 {
-	struct chunk *chunk = ap_malloc(sizeof(*chunk) + len);
+	struct chunk *chunk = must(malloc(sizeof(*chunk) + len));
 
 	chunk->refs = 1;
 	chunk->len = (uint32_t)len;
@@ -468,7 +387,7 @@ parked_data(struct parked *p, const char *bytes, size_t len,
 	if (*chunk == NULL)
 		*chunk = chunk_new(bytes, len);
 	(*chunk)->refs++;
-	piece = ap_malloc(sizeof(*piece));
+	piece = must(malloc(sizeof(*piece)));
 	piece->chunk = *chunk;
 	STAILQ_INSERT_TAIL(&p->queue, piece, entry);
 	p->queued += len;

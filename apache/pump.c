@@ -12,14 +12,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "httpd.h"
-
-#include "ap_mpm.h"
-#include "http_log.h"
-
+#include "apache/conn.h"
+#include "apache/link.h"
 #include "apache/park.h"
-
-APLOG_USE_MODULE(tidings);
 
 #define EVENTS   256   /* of one epoll_wait */
 #define TICK_MS  1000  /* between looks at who is stuck */
@@ -74,7 +69,7 @@ take_over(struct parked *p)
 static bool
 is_free(const struct parked *p)
 {
-	return p->lost || __atomic_load_n(&p->c->sbh, __ATOMIC_ACQUIRE) == NULL;
+	return p->lost || conn_is_free(p->conn);
 }
 
 static void
@@ -124,16 +119,6 @@ bury_the_dead(void)
 	}
 }
 
-/* Whether this child is on its way out. */
-bool
-pump_is_leaving(void)
-{
-	int state = AP_MPMQ_RUNNING;
-
-	return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS &&
-	       state == AP_MPMQ_STOPPING;
-}
-
 /* Asks the programs to end their clients; those who stay are cut. */
 static void
 leave(void)
@@ -170,17 +155,14 @@ tick(void)
 			parked_destroy(p);
 		} else if (p->state == PARK_OPEN && p->rest_len > 0 &&
 			   pump.now_ms - p->progress_ms >= p->stall_ms) {
-			ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, p->c,
-			    "a parked client is cut: it took nothing for "
-			    "%d ms",
-			    (int)(pump.now_ms - p->progress_ms));
+			conn_note_cut(p->conn, pump.now_ms - p->progress_ms);
 			parked_fail(p);
 		} else if (p->taken > 0 && p->rest_len > 0) {
 			/* Slow, but it takes: the program is to know. */
 			watched_owe(p);
 		}
 	}
-	if (pump_is_leaving())
+	if (httpd_is_leaving())
 		leave();
 }
 
@@ -291,17 +273,15 @@ pump_start(void)
 }
 
 /* Before the pools of the child go. */
-apr_status_t
-pump_stop(void *arg)
+void
+pump_stop(void)
 {
-	(void)arg;
 	if (!pump.started)
-		return APR_SUCCESS;
+		return;
 	__atomic_store_n(&pump.stop, true, __ATOMIC_RELEASE);
 	ring();
 	pthread_join(pump.thread, NULL);
 	pump.started = false;
-	return APR_SUCCESS;
 }
 
 void

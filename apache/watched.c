@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apache/link.h"
 #include "apache/park.h"
 
 #define PACKETS   64   /* read in one turn */
@@ -229,7 +230,7 @@ static struct watched *
 watched_new(struct link *link)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
-	struct watched *w = ap_calloc(1, sizeof(*w));
+	struct watched *w = must(calloc(1, sizeof(*w)));
 
 	w->source = SOURCE_LINK;
 	w->link = link_ref(link);
