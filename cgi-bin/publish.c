@@ -380,19 +380,32 @@ remove_messages(struct server *server, struct conn *conn, struct req *req)
 	submit(task, req);
 }
 
+static bool
+is_reading(const struct req *req)
+{
+	return req_is(req, "GET") || req_is(req, "HEAD");
+}
+
+static int
+admit(struct server *server, struct req *req)
+{
+	enum access access = ACCESS_YES;
+
+	(void)server;
+	if (!is_reading(req))
+		access = access_may_publish(req, NULL);
+	if (access == ACCESS_YES)
+		return 0;
+	req_fail(req, access == ACCESS_NO_KEY ? 401 : 403, 1515, "%s",
+	    access_sentence(access));
+	return -1;
+}
+
 static void
 handle(struct server *server, struct conn *conn, struct req *req)
 {
-	enum access access;
-
-	if (req_is(req, "GET") || req_is(req, "HEAD")) {
+	if (is_reading(req))
 		describe(server, req);
-		return;
-	}
-	access = access_may_publish(req, NULL);
-	if (access != ACCESS_YES)
-		req_fail(req, access == ACCESS_NO_KEY ? 401 : 403, 1515, "%s",
-		    access_sentence(access));
 	else if (req_is(req, "DELETE"))
 		remove_messages(server, conn, req);
 	else
@@ -402,7 +415,9 @@ handle(struct server *server, struct conn *conn, struct req *req)
 static const struct program program = {
 	.name = "publish",
 	.methods = "GET, HEAD, POST, DELETE",
+	.takes_bodies = true,
 	.writes = true,
+	.admit = admit,
 	.handle = handle,
 };
 

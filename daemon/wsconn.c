@@ -296,10 +296,9 @@ look_at_open(struct wsconn *conn, int64_t now_ms)
 	}
 	if (silent_ms * 10 >= beat_ms * 9)
 		wsconn_send(conn, ws_frame(WS_PING, "", 0));
-	if (conn->message_ms != 0 && conn->unread_ms == 0 &&
-	    now_ms - conn->message_ms >= config->ws_message_ms)
+	if (wsread_is_late(conn, now_ms))
 		wsconn_fail(conn, WS_CODE_POLICY,
-		    "a message took too long to come in");
+		    "a message came in too slowly");
 	else
 		wsconn_set_timer(conn);
 	flush(conn);

@@ -43,7 +43,8 @@ struct wsconn {
 	ev_timer timer;          /* handshake, ping, closing */
 	int64_t heard_ms;        /* monotonic, of the last byte from it */
 	int64_t unread_ms;       /* monotonic, since we do not read, or 0 */
-	int64_t message_ms;      /* of an unfinished message, 0 = none */
+	int64_t message_ms;      /* of the last look at a message, 0 = none */
+	uint64_t paced;          /* bytes of it that had come by then */
 	unsigned jobs;           /* with the writer */
 	size_t writing;          /* bytes of them, about */
 	LIST_ENTRY(wsconn) link; /* all */

@@ -18,17 +18,14 @@
 #include "shared/chunk.h"
 #include "shared/clock.h"
 #include "shared/config_file.h"
+#include "shared/incoming.h"
 #include "shared/server.h"
 #include "shared/turns.h"
 
 #define QUEUE_HIGH     (1 << 18) /* bytes of answers; above, no more is read */
-#define SMALL_MESSAGE  16384     /* bytes; never refused for want of room */
 #define INFLATER_BYTES 45000     /* about what one takes */
 #define TURN_WORK      (1 << 20) /* about in bytes */
 #define WRITING_HIGH   (1 << 20) /* bytes of publishes with the writer */
-
-/* Bytes of unfinished messages. */
-static size_t incoming;
 
 /* Those with a turn to come. */
 static TAILQ_HEAD(, wsconn) busy = TAILQ_HEAD_INITIALIZER(busy);
@@ -42,11 +39,9 @@ static ev_check new_turn;
 static void
 count_incoming(struct wsconn *conn)
 {
-	size_t now = conn->in.message.cap + conn->rest.cap +
-		     (conn->in.inflater != NULL ? INFLATER_BYTES : 0);
-
-	incoming += now - conn->counted;
-	conn->counted = now;
+	incoming_count(&conn->counted,
+	    conn->in.message.cap + conn->rest.cap +
+		(conn->in.inflater != NULL ? INFLATER_BYTES : 0));
 }
 
 void
@@ -61,6 +56,20 @@ wsread_drop(struct wsconn *conn)
 		TAILQ_REMOVE(&busy, conn, busy_link);
 	conn->busy = false;
 	count_incoming(conn);
+}
+
+bool
+wsread_is_late(struct wsconn *conn, int64_t now_ms)
+{
+	int64_t took_ms = now_ms - conn->message_ms;
+	uint64_t got = conn->in.taken - conn->paced;
+
+	if (conn->message_ms == 0 || conn->unread_ms != 0 ||
+	    took_ms < conn->server->config.ws_message_ms)
+		return false;
+	conn->message_ms = now_ms;
+	conn->paced = conn->in.taken;
+	return incoming_is_slow(got, took_ms);
 }
 
 /* Whether there is room for its answers, and for what it publishes. */
@@ -169,12 +178,12 @@ check_incoming(struct wsconn *conn)
 		conn->message_ms = 0;
 	} else if (conn->message_ms == 0) {
 		conn->message_ms = clock_mono_ms();
+		conn->paced = 0;
 		wsconn_set_timer(conn);
 	}
 	if (!may_be_read(conn))
 		conn->unread_ms = clock_mono_ms();
-	if (incoming > (size_t)config->ws_max_incoming &&
-	    conn->in.message.len > SMALL_MESSAGE)
+	if (incoming_is_over(conn->in.message.len, config->ws_max_incoming))
 		wsconn_fail(conn, WS_CODE_AGAIN,
 		    "too many large messages are on their way in");
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct wsconn;
 
@@ -22,6 +23,12 @@ void wsread_later(struct wsconn *conn);
  * because enough was done in this turn of the loop.  Then it is seen to later.
  */
 bool wsread_put_off(struct wsconn *conn);
+
+/*
+ * Looks at a message on its way in once message_timeout has passed since the
+ * look before: whether too little of it has come.
+ */
+bool wsread_is_late(struct wsconn *conn, int64_t now_ms);
 
 /* Work of this turn that its bytes do not show, about in bytes. */
 void wsread_add_work(size_t n);

@@ -50,6 +50,8 @@ static const struct setting settings[] = {
 	    NULL, NULL },
 	{ "tidings", "max_body", KIND_SIZE, AT(max_body), "8M", 1024, 64 << 20,
 	    NULL, NULL },
+	{ "tidings", "max_incoming", KIND_SIZE, AT(max_incoming), "64M", 65536,
+	    INT64_C(1) << 40, NULL, NULL },
 	{ "tidings", "max_clients", KIND_SIZE, AT(max_clients), "20000", 1,
 	    1000000, NULL, NULL },
 	{ "tidings", "max_channels", KIND_SIZE, AT(max_channels), "100", 1,

@@ -30,6 +30,7 @@ struct config {
 	int64_t busy_timeout_ms; /* for a publish that finds the lock taken */
 	int64_t max_data;        /* bytes of one message */
 	int64_t max_body;        /* bytes of one request */
+	int64_t max_incoming;    /* bytes of all that are not whole yet */
 	int64_t max_clients;     /* held at once by one program */
 	int64_t max_channels;    /* one client may name */
 	int64_t queue_bytes;     /* behind which a stuck client is cut */

@@ -4,6 +4,10 @@
  * hands over, becomes one struct req, and the same connection is the way out.
  * What is held keeps neither the request nor its buffers.
  *
+ * As soon as the head is there it is decided whether the body may come in
+ * (shared/admit).  A refusal is sent at once; what a web server still sends of
+ * that body is skipped, and its connection serves the next request.
+ *
  * To a client that was handed over we speak HTTP.  Its connection has one
  * answer, the end of which is the end of the connection.
  */
@@ -13,17 +17,16 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "shared/board.h"
+#include "shared/admit.h"
+#include "shared/cgi.h"
 #include "shared/chunk.h"
 #include "shared/clock.h"
 #include "shared/conn.h"
+#include "shared/incoming.h"
 #include "shared/link.h"
 #include "shared/log.h"
 #include "shared/server.h"
@@ -31,18 +34,24 @@
 
 #define READ_SIZE  16384
 #define PARAMS_MAX (256 * 1024) /* bytes of all variables together */
-#define READ_S     30.0         /* for a request to come in */
+#define READ_MS    30000        /* for a head; a body: between two looks */
 #define CGI_LOOK_S 1.0          /* between looks whether httpd is there */
-#define CGI_BODY_S 60           /* for the body on standard input */
 
-/* Behind an answer, for the client to close. */
-#define LINGER_S     2.0
+/*
+ * Behind an answer, for the client to close.  A web server that was answered
+ * early looks for that only when the next piece of the body has come to it.
+ */
+#define LINGER_MS    2000
+#define LINGER_WS_MS 30000
 #define LINGER_MAX   1024    /* connections at once; above, the oldest goes */
 #define LINGER_BYTES 1048576 /* dropped of what it still sends */
 
 static TAILQ_HEAD(conns, conn) conns = TAILQ_HEAD_INITIALIZER(conns);
 static struct conns lingering = TAILQ_HEAD_INITIALIZER(lingering);
 static unsigned nconns, nlingering;
+
+/* Whose bytes are being read; it is closed when it is not that any more. */
+static struct conn *reading;
 
 static const unsigned edges[CONN__MAX] = {
 	[CONN_READING] = 1u << CONN_WORKING,
@@ -68,11 +77,36 @@ drop_req(struct conn *conn)
 	conn->req = NULL;
 }
 
+/* What it holds of a request that is being answered or on its way in. */
+static void
+count_incoming(struct conn *conn)
+{
+	const struct req *req = conn->req;
+	size_t now = conn->in.params.cap + conn->in.body.cap;
+
+	if (req != NULL)
+		now += req->arena.cap + req->body.cap + req->decoded.cap +
+		       req->nargs * sizeof(*req->args);
+	incoming_count(&conn->counted, now);
+}
+
+static void
+set_deadline(struct conn *conn, int64_t ms)
+{
+	/* A CGI program has its looks at httpd instead. */
+	if (conn->sink.kind == SINK_CGI)
+		return;
+	conn->deadline.repeat = ms <= 0 ? 0.001 : (double)ms / 1000;
+	ev_timer_again(EV_DEFAULT_UC_ & conn->deadline);
+}
+
 static void
 conn_close(struct conn *conn)
 {
 	struct server *server = conn->server;
 
+	if (reading == conn)
+		reading = NULL;
 	client_detach(&conn->client);
 	if (conn->state == CONN_WORKING) {
 		/* The writer still has it: conn_answered frees it. */
@@ -82,6 +116,7 @@ conn_close(struct conn *conn)
 	drop_req(conn);
 	fcgi_next(&conn->in);
 	str_free(&conn->in.reply);
+	count_incoming(conn);
 	ev_timer_stop(EV_DEFAULT_UC_ & conn->deadline);
 	sink_close(&conn->sink);
 	if (conn->state == CONN_LINGERING)
@@ -107,27 +142,30 @@ linger(struct conn *conn)
 	TAILQ_INSERT_TAIL(&lingering, conn, link);
 	if (++nlingering > LINGER_MAX)
 		conn_close(TAILQ_FIRST(&lingering));
-	conn->deadline.repeat = LINGER_S;
-	ev_timer_again(EV_DEFAULT_UC_ & conn->deadline);
+	set_deadline(conn,
+	    conn->sink.kind == SINK_FCGI ? LINGER_WS_MS : LINGER_MS);
 }
 
 /* The answer is out: the next request, or the end. */
 static void
 finish(struct conn *conn)
 {
+	bool is_fcgi = conn->sink.kind == SINK_FCGI;
+
 	client_detach(&conn->client);
-	if (conn->sink.kind == SINK_RAW && sink_shut(&conn->sink)) {
+	if (is_fcgi && conn->in.keep && !conn->server->stopping) {
+		fcgi_next(&conn->in);
+		count_incoming(conn);
+		sink_reuse(&conn->sink);
+		ev_timer_stop(EV_DEFAULT_UC_ & conn->deadline);
+		set_state(conn, CONN_READING);
+	} else if ((conn->sink.kind == SINK_RAW ||
+		       (is_fcgi && conn->body_left)) &&
+		   sink_shut(&conn->sink)) {
 		linger(conn);
-		return;
-	}
-	if (conn->sink.kind != SINK_FCGI || !conn->in.keep ||
-	    conn->server->stopping) {
+	} else {
 		conn_close(conn);
-		return;
 	}
-	fcgi_next(&conn->in);
-	sink_reuse(&conn->sink);
-	set_state(conn, CONN_READING);
 }
 
 static void
@@ -150,7 +188,7 @@ write_answer(struct conn *conn)
 	else if (conn->sink.count == 0)
 		finish(conn);
 	else
-		ev_timer_again(EV_DEFAULT_UC_ & conn->deadline);
+		set_deadline(conn, conn->server->config.stall_ms);
 }
 
 void
@@ -158,10 +196,32 @@ conn_answered(struct conn *conn)
 {
 	set_state(conn, CONN_ANSWERED);
 	drop_req(conn);
+	count_incoming(conn);
 	if (!conn->sink.is_open)
 		conn_close(conn);
 	else
 		write_answer(conn);
+}
+
+/* A refusal is pushed while the body is not whole: nobody wants the rest. */
+static void
+answer_early(struct conn *conn)
+{
+	conn->in.drop_body = true;
+	str_free(&conn->in.body);
+	set_state(conn, CONN_WORKING);
+	conn_answered(conn);
+}
+
+/* The head is there: whether the body may come in; if not, it is answered. */
+static bool
+is_admitted(struct conn *conn)
+{
+	struct req *req = conn->req;
+
+	req->config = &conn->server->config;
+	req->sink = &conn->sink;
+	return admit_head(conn->server, req, &conn->in.body_max) == 0;
 }
 
 /* Hands a whole request to the program. */
@@ -173,19 +233,13 @@ begin(struct conn *conn)
 
 	ev_timer_stop(EV_DEFAULT_UC_ & conn->deadline);
 	set_state(conn, CONN_WORKING);
-	board_add(server->board, BOARD_REQUESTS, 1);
-	req->config = &server->config;
-	req->sink = &conn->sink;
 	conn->client.gone = on_gone;
-	if (req->body_too_big)
-		req_fail(req, 413, 1701, "the body has more than %lld bytes",
-		    (long long)server->config.max_body);
-	else if (req_allow(req, server->program->methods) == 0 &&
-		 req_parse_args(req) == 0)
+	if (req_parse_args(req) == 0)
 		server->program->handle(server, conn, req);
 	if (conn->client.hub != NULL) {
 		set_state(conn, CONN_HELD);
 		drop_req(conn);
+		count_incoming(conn);
 		/* It was on its way when we stopped: it ends in order. */
 		if (server->stopping)
 			conn->client.ends_ms = clock_mono_ms();
@@ -195,23 +249,64 @@ begin(struct conn *conn)
 	}
 }
 
+/* The parameters of a FastCGI request are complete. */
 static void
-begin_fcgi(struct conn *conn)
+head_fcgi(struct conn *conn)
 {
 	struct req *req = xcalloc(1, sizeof(*req));
 
 	conn->req = req;
 	conn->sink.request_id = conn->in.id;
+	conn->body_left = true;
 	if (req_set_pairs(req, conn->in.params.p, conn->in.params.len) == -1) {
 		log_warnx("a FastCGI request with malformed parameters");
 		conn_close(conn);
 		return;
 	}
-	req->body = conn->in.body;
-	req->body_too_big = conn->in.body_too_big;
-	conn->in.body = (struct str){ 0 };
 	str_free(&conn->in.params);
+	conn->paced = conn->in.body_got;
+	if (is_admitted(conn))
+		set_deadline(conn, READ_MS);
+	else
+		answer_early(conn);
+}
+
+/* Its body as well. */
+static void
+begin_fcgi(struct conn *conn)
+{
+	conn->req->body = conn->in.body;
+	conn->in.body = (struct str){ 0 };
 	begin(conn);
+}
+
+/* A body that is growing: one too long, or all of them together. */
+static void
+check_body(struct conn *conn)
+{
+	count_incoming(conn);
+	if (conn->state != CONN_READING || conn->req == NULL)
+		return;
+	if (conn->in.body_too_big)
+		admit_too_big(conn->req, conn->in.body_max);
+	else if (incoming_is_over(conn->in.body.len, admit_room(conn->server)))
+		admit_no_room(conn->server, conn->req);
+	else
+		return;
+	answer_early(conn);
+}
+
+/* It has slept, or sent next to nothing. */
+static void
+look_at_body(struct conn *conn)
+{
+	uint64_t got = conn->in.body_got - conn->paced;
+
+	conn->paced = conn->in.body_got;
+	if (!incoming_is_slow(got, READ_MS))
+		return; /* the timer repeats */
+	admit_too_slow(conn->req);
+	answer_early(conn);
 }
 
 /* Records outside any request: they go out as they are. */
@@ -242,46 +337,89 @@ drop_input(struct conn *conn)
 		conn_close(conn);
 }
 
+/*
+ * What the reader tells; `last` = no more bytes are there.  A web server sends
+ * its next request after our answer, so what stands behind a request is none of
+ * our protocol.
+ */
+static void
+take_event(struct conn *conn, enum fcgi_event event, bool last)
+{
+	switch (event) {
+	case FCGI_EV_MORE:
+		break;
+	case FCGI_EV_HEAD:
+		if (conn->state == CONN_READING)
+			head_fcgi(conn);
+		break;
+	case FCGI_EV_REQUEST:
+		conn->body_left = false;
+		send_reply(conn);
+		if (conn->state == CONN_READING && last)
+			begin_fcgi(conn);
+		else if (!conn->in.drop_body)
+			conn_close(conn);
+		break;
+	case FCGI_EV_ABORT:
+	case FCGI_EV_BAD:
+		conn_close(conn);
+		break;
+	}
+}
+
+/* Something came, and the connection is still there. */
+static void
+after_reading(struct conn *conn)
+{
+	check_body(conn);
+	if (reading != conn)
+		return;
+	send_reply(conn);
+	/* The next request on a kept connection has begun. */
+	if (conn->state == CONN_READING && conn->in.id != 0 &&
+	    !ev_is_active(&conn->deadline))
+		set_deadline(conn, READ_MS);
+	if (sink_flush(&conn->sink, clock_mono_ms()) == -1)
+		conn_close(conn);
+}
+
 static void
 read_fcgi(struct sink *sink)
 {
 	struct conn *conn = (struct conn *)(void *)sink;
 	unsigned char buf[READ_SIZE];
-	enum fcgi_event event = FCGI_EV_MORE;
 	ssize_t n = read(sink->fd, buf, sizeof(buf));
-	size_t used = 0;
+	size_t at = 0;
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n > 0)
-		event = fcgi_read(&conn->in, buf, (size_t)n, &used);
-	if (n <= 0 || event == FCGI_EV_BAD || event == FCGI_EV_ABORT) {
+	if (n <= 0) {
 		conn_close(conn);
 		return;
 	}
-	send_reply(conn);
-	/* The next request on a kept connection has begun. */
-	if (conn->state == CONN_READING && !ev_is_active(&conn->deadline))
-		ev_timer_again(EV_DEFAULT_UC_ & conn->deadline);
-	/*
-	 * A web server sends its next request after our answer, so what stands
-	 * behind a request is none of our protocol.
-	 */
-	if (event == FCGI_EV_REQUEST && used == (size_t)n &&
-	    conn->state == CONN_READING)
-		begin_fcgi(conn);
-	else if (event == FCGI_EV_REQUEST ||
-		 sink_flush(sink, clock_mono_ms()) == -1)
-		conn_close(conn);
+	reading = conn;
+	while (at < (size_t)n && reading == conn) {
+		enum fcgi_event event;
+		size_t used;
+
+		event = fcgi_read(&conn->in, buf + at, (size_t)n - at, &used);
+		at += used;
+		take_event(conn, event, at == (size_t)n);
+	}
+	if (reading == conn)
+		after_reading(conn);
+	reading = NULL;
 }
 
 static void
 on_readable(struct sink *sink)
 {
-	if (sink->kind == SINK_FCGI)
+	struct conn *conn = (struct conn *)(void *)sink;
+
+	if (sink->kind == SINK_FCGI && conn->state != CONN_LINGERING)
 		read_fcgi(sink);
 	else
-		drop_input((struct conn *)(void *)sink);
+		drop_input(conn);
 }
 
 static void
@@ -319,9 +457,19 @@ static const struct sink_ops ops = { on_readable, on_drained, on_failed,
 static void
 on_deadline(struct ev_loop *loop, ev_timer *timer, int revents)
 {
+	struct conn *conn = timer->data;
+	int64_t stall_ms = conn->server->config.stall_ms;
+	int64_t idle_ms = clock_mono_ms() - conn->sink.progress_ms;
+
 	(void)loop;
 	(void)revents;
-	conn_close(timer->data);
+	if (conn->state == CONN_READING && conn->req != NULL)
+		look_at_body(conn);
+	else if (conn->state == CONN_ANSWERED && idle_ms < stall_ms)
+		set_deadline(conn,
+		    stall_ms - idle_ms); /* it takes the answer */
+	else
+		conn_close(conn);
 }
 
 static struct conn *
@@ -331,9 +479,7 @@ conn_new(struct server *server)
 
 	conn->server = server;
 	conn->in.params_max = PARAMS_MAX;
-	conn->in.body_max = (size_t)server->config.max_body;
 	ev_init(&conn->deadline, on_deadline);
-	conn->deadline.repeat = READ_S;
 	conn->deadline.data = conn;
 	TAILQ_INSERT_HEAD(&conns, conn, link);
 	nconns++;
@@ -346,7 +492,7 @@ conn_new_fcgi(struct server *server, int fd)
 	struct conn *conn = conn_new(server);
 
 	sink_open(&conn->sink, SINK_FCGI, fd, &ops, clock_mono_ms());
-	ev_timer_again(EV_DEFAULT_UC_ & conn->deadline);
+	set_deadline(conn, READ_MS);
 	/* httpd has sent it by now, nearly always: spare a turn of the loop. */
 	read_fcgi(&conn->sink);
 }
@@ -359,7 +505,10 @@ conn_new_handed(struct server *server, const struct handed *from,
 
 	link_open_sink(&conn->sink, from, &ops, clock_mono_ms());
 	conn->req = req;
-	begin(conn);
+	if (is_admitted(conn))
+		begin(conn);
+	else
+		answer_early(conn);
 }
 
 /*
@@ -378,62 +527,35 @@ on_cgi_look(struct ev_loop *loop, ev_timer *timer, int revents)
 		conn_close(conn);
 }
 
-/* Blocking: there is nobody else to wait. */
+/* Head and body of the one request of a CGI program. */
 static void
-read_cgi_body(struct req *req, size_t max)
+take_cgi(struct conn *conn)
 {
-	const char *length = req_var(req, "CONTENT_LENGTH");
-	size_t left = (size_t)strtoull(length, NULL, 10);
-	char buf[READ_SIZE];
-	ssize_t n;
+	struct req *req = conn->req;
+	bool refused = !is_admitted(conn);
 
-	alarm(CGI_BODY_S);
-	while (left > 0) {
-		n = read(STDIN_FILENO, buf,
-		    left < sizeof(buf) ? left : sizeof(buf));
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		if (req->body.len + (size_t)n > max)
-			req->body_too_big = true;
-		else
-			str_add(&req->body, buf, (size_t)n);
-		left -= (size_t)n;
+	if (!cgi_read_body(req, !refused, READ_MS) && !refused) {
+		admit_too_slow(req);
+		refused = true;
 	}
-	alarm(0);
+	if (refused)
+		answer_early(conn);
+	else
+		begin(conn);
 }
 
 void
 conn_new_cgi(struct server *server)
 {
-	extern char **environ;
-	struct conn *conn;
-	struct req *req = xcalloc(1, sizeof(*req));
-	struct stat sb;
+	struct conn *conn = conn_new(server);
 
-	for (char **e = environ; *e != NULL; e++) {
-		char *eq = strchr(*e, '=');
-		char *name;
-
-		if (eq == NULL)
-			continue;
-		name = xstrndup(*e, (size_t)(eq - *e));
-		req_add_var(req, name, eq + 1);
-		free(name);
-	}
-	req_vars_done(req);
-	read_cgi_body(req, (size_t)server->config.max_body);
-	if (fstat(STDOUT_FILENO, &sb) == 0 &&
-	    (S_ISFIFO(sb.st_mode) || S_ISSOCK(sb.st_mode)))
-		fcntl(STDOUT_FILENO, F_SETFL,
-		    fcntl(STDOUT_FILENO, F_GETFL) | O_NONBLOCK);
-	conn = conn_new(server);
+	cgi_own_output();
 	sink_open(&conn->sink, SINK_CGI, STDOUT_FILENO, &ops, clock_mono_ms());
 	sink_want_input(&conn->sink, false);
 	ev_timer_init(&conn->deadline, on_cgi_look, CGI_LOOK_S, CGI_LOOK_S);
-	conn->req = req;
-	begin(conn);
+	conn->deadline.data = conn;
+	conn->req = cgi_read_head();
+	take_cgi(conn);
 	/* Only now: begin() stops the timer of FastCGI's reading. */
 	if (nconns > 0)
 		ev_timer_again(EV_DEFAULT_UC_ & conn->deadline);

@@ -19,7 +19,7 @@ struct server;
 
 /* Where a connection stands. */
 enum conn_state {
-	CONN_READING,   /* a request is on its way in */
+	CONN_READING,   /* a request is on its way in, or none is there */
 	CONN_WORKING,   /* the program has the request */
 	CONN_HELD,      /* a client of the hub */
 	CONN_ANSWERED,  /* the answer is on its way out */
@@ -36,10 +36,13 @@ struct conn {
 	struct client client;   /* attached while CONN_HELD */
 	struct server *server;  /* whose it is */
 	struct fcgi_in in;      /* reader of the connection */
-	struct req *req;        /* while CONN_WORKING, else NULL */
-	ev_timer deadline;      /* for the request to come in; CGI: looks */
+	struct req *req;        /* from its head to the answer, or NULL */
+	ev_timer deadline;      /* for what comes and goes; CGI: looks */
 	TAILQ_ENTRY(conn) link; /* all of the process */
+	size_t counted;         /* its share of what is on its way in */
+	uint64_t paced;         /* bytes of the body at the last look */
 	uint32_t lingered;      /* bytes dropped while CONN_LINGERING */
+	bool body_left;         /* FastCGI: its end has not come */
 	uint8_t state;          /* enum conn_state */
 };
 

@@ -91,6 +91,8 @@ fcgi_next(struct fcgi_in *in)
 	in->keep = false;
 	in->params_done = false;
 	in->body_too_big = false;
+	in->drop_body = false;
+	in->body_got = 0;
 }
 
 static void
@@ -177,8 +179,9 @@ end_record(struct fcgi_in *in, bool empty)
 		event = FCGI_EV_MORE; /* of a request that was refused */
 	} else if (in->type == FCGI_ABORT_REQUEST) {
 		event = FCGI_EV_ABORT;
-	} else if (in->type == FCGI_PARAMS && empty) {
+	} else if (in->type == FCGI_PARAMS && empty && !in->params_done) {
 		in->params_done = true;
+		event = FCGI_EV_HEAD;
 	} else if (in->type == FCGI_STDIN && empty && in->params_done) {
 		event = FCGI_EV_REQUEST;
 	}
@@ -203,7 +206,10 @@ take_content(struct fcgi_in *in, const unsigned char *bytes, size_t len)
 			return FCGI_EV_BAD;
 		str_add(&in->params, bytes, len);
 	} else if (in->type == FCGI_STDIN) {
-		if (in->body.len + len > in->body_max)
+		in->body_got += len;
+		if (in->drop_body)
+			return FCGI_EV_MORE;
+		if (len > in->body_max || in->body.len > in->body_max - len)
 			in->body_too_big = true;
 		else
 			str_add(&in->body, bytes, len);

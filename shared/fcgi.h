@@ -37,6 +37,7 @@ enum fcgi_protocol_status {
 /* What reading came to. */
 enum fcgi_event {
 	FCGI_EV_MORE,    /* all bytes are used, the request is not whole */
+	FCGI_EV_HEAD,    /* params are complete, the body is to come */
 	FCGI_EV_REQUEST, /* params and body are complete */
 	FCGI_EV_ABORT,   /* the web server gave the request up */
 	FCGI_EV_BAD,     /* not FastCGI, or past a limit: close */
@@ -63,17 +64,24 @@ struct fcgi_in {
 	bool keep;         /* FCGI_KEEP_CONN */
 	bool params_done;  /* the empty FCGI_PARAMS came */
 	bool body_too_big; /* bytes past body_max were dropped */
+	bool drop_body;    /* nobody wants what comes of it */
+	uint64_t body_got; /* bytes of it that came, dropped ones too */
 };
 
 /*
  * Reads from `bytes`; *used tells how many of the `len` bytes were taken.
+ * After FCGI_EV_HEAD the caller may set body_max or drop_body, and reads on.
  * After FCGI_EV_REQUEST the rest belongs to what follows.  The caller sends
  * in->reply where it is not empty, and clears it.
  */
 enum fcgi_event fcgi_read(struct fcgi_in *in, const void *bytes, size_t len,
     size_t *used);
 
-/* Forgets the request and frees what it held; the connection goes on. */
+/*
+ * Forgets the request and frees what it held; the connection goes on.  What
+ * still comes of a body that has not ended belongs to no request, and is
+ * skipped.
+ */
 void fcgi_next(struct fcgi_in *in);
 
 /*

@@ -3,12 +3,16 @@ noinst_LIBRARIES += %D%/libshared.a
 %C%_libshared_a_SOURCES = \
 	%D%/access.c \
 	%D%/access.h \
+	%D%/admit.c \
+	%D%/admit.h \
 	%D%/answer.c \
 	%D%/answer.h \
 	%D%/backlog.c \
 	%D%/backlog.h \
 	%D%/board.c \
 	%D%/board.h \
+	%D%/cgi.c \
+	%D%/cgi.h \
 	%D%/change.c \
 	%D%/change.h \
 	%D%/chunk.c \
@@ -34,6 +38,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/handover.h \
 	%D%/hub.c \
 	%D%/hub.h \
+	%D%/incoming.c \
+	%D%/incoming.h \
 	%D%/interest.c \
 	%D%/interest.h \
 	%D%/link.c \

@@ -97,7 +97,9 @@ publish_add(struct publish *p, const struct config *config,
 const char *
 publish_keep(struct publish *p, const char *text, size_t len)
 {
-	p->keep = xreallocarray(p->keep, p->nkeep + 1, sizeof(*p->keep));
+	if ((p->nkeep & (p->nkeep - 1)) == 0)
+		p->keep = xreallocarray(p->keep,
+		    p->nkeep == 0 ? 1 : p->nkeep * 2, sizeof(*p->keep));
 	p->keep[p->nkeep] = xstrndup(text, len);
 	return p->keep[p->nkeep++];
 }

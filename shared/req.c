@@ -22,7 +22,8 @@
 #include "shared/req.h"
 #include "shared/sink.h"
 
-#define FORM "application/x-www-form-urlencoded"
+#define FORM      "application/x-www-form-urlencoded"
+#define ARGS_MORE 100 /* parameters besides max_channels names */
 
 void
 req_add_var(struct req *req, const char *name, const char *value)
@@ -141,12 +142,24 @@ req_type_is(const struct req *req, const char *type)
 	return len == strlen(type) && strncasecmp(given, type, len) == 0;
 }
 
+/* How reading parameters came out. */
+enum parsed { PARSED, PARSED_BAD, PARSED_TOO_MANY };
+
+static void
+add_arg(struct req *req, const struct req_arg *arg)
+{
+	if ((req->nargs & (req->nargs - 1)) == 0)
+		req->args = xreallocarray(req->args,
+		    req->nargs == 0 ? 1 : req->nargs * 2, sizeof(*req->args));
+	req->args[req->nargs++] = *arg;
+}
+
 /*
  * Decodes one `name=value&…` text.  Offsets into req->decoded are kept in the
  * pointers until all is decoded, because that string still moves.
  */
-static int
-parse_pairs(struct req *req, const char *text, size_t len)
+static enum parsed
+parse_pairs(struct req *req, const char *text, size_t len, size_t max)
 {
 	const char *end = text + len;
 
@@ -159,24 +172,24 @@ parse_pairs(struct req *req, const char *text, size_t len)
 		size_t at = req->decoded.len;
 
 		if (stop > text) {
+			if (req->nargs == max)
+				return PARSED_TOO_MANY;
 			if (!str_add_urldecoded(&req->decoded, text,
 				(size_t)(name_end - text)))
-				return -1;
+				return PARSED_BAD;
 			arg.name_len = req->decoded.len - at;
 			str_add(&req->decoded, "", 1);
 			at = req->decoded.len;
 			if (eq != NULL && !str_add_urldecoded(&req->decoded,
 					      eq + 1, (size_t)(stop - eq - 1)))
-				return -1;
+				return PARSED_BAD;
 			arg.value_len = req->decoded.len - at;
 			str_add(&req->decoded, "", 1);
-			req->args = xreallocarray(req->args, req->nargs + 1,
-			    sizeof(*req->args));
-			req->args[req->nargs++] = arg;
+			add_arg(req, &arg);
 		}
 		text = stop + 1;
 	}
-	return 0;
+	return PARSED;
 }
 
 bool
@@ -191,12 +204,17 @@ int
 req_parse_args(struct req *req)
 {
 	const char *query = req_var(req, "QUERY_STRING"), *p;
-	int bad = parse_pairs(req, query, strlen(query));
+	size_t max = (size_t)req->config->max_channels + ARGS_MORE;
+	enum parsed parsed = parse_pairs(req, query, strlen(query), max);
 
 	req->nquery = req->nargs;
-	if (bad == 0 && req_has_form(req))
-		bad = parse_pairs(req, req->body.p, req->body.len);
-	if (bad != 0) {
+	if (parsed == PARSED && req_has_form(req))
+		parsed = parse_pairs(req, req->body.p, req->body.len, max);
+	if (parsed == PARSED_TOO_MANY) {
+		req_fail(req, 400, 1003, "more than %zu parameters", max);
+		return -1;
+	}
+	if (parsed == PARSED_BAD) {
 		req_fail(req, 400, 1001,
 		    "a %% in the parameters is not followed by two "
 		    "hexadecimal digits");

@@ -35,7 +35,6 @@ struct req {
 	struct req_var *vars;        /* sorted by nothing */
 	size_t nvars;                /* used rows */
 	struct str body;             /* as it came */
-	bool body_too_big;           /* more than max_body came */
 	bool own_port;               /* asked directly, not through httpd */
 	struct str decoded;          /* text of the parameters */
 	struct req_arg *args;        /* query first, then the form */
@@ -80,7 +79,8 @@ bool req_has_form(const struct req *req);
 
 /*
  * Splits query and, where there is one, the form into parameters.  Returns 0,
- * or -1 after it answered with 400.
+ * or -1 after it answered with 400: of what is malformed, and of more than
+ * there is any use for (max_channels and some).
  */
 int req_parse_args(struct req *req);
 

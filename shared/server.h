@@ -24,8 +24,14 @@ struct writer;
 struct program {
 	const char *name;    /* of the program and its socket */
 	const char *methods; /* it answers, as "GET, HEAD" */
+	bool takes_bodies;   /* up to max_body; else a form of names */
 	bool writes;         /* needs the writer */
 	bool keeps_watch;    /* of the database, also without clients */
+	/*
+	 * Looks at the head of a request, before its body comes in: returns 0,
+	 * or -1 after it answered.  NULL = all are admitted.
+	 */
+	int (*admit)(struct server *, struct req *);
 	/*
 	 * Handles one request whose parameters are parsed.  It answers (or
 	 * refuses) at once, holds conn->client, or keeps both until

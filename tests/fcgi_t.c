@@ -193,7 +193,9 @@ read_all(struct fcgi_in *in, const struct str *bytes, size_t step, size_t *at)
 {
 	enum fcgi_event event = FCGI_EV_MORE;
 
-	for (*at = 0; *at < bytes->len && event == FCGI_EV_MORE;) {
+	/* Behind the head one reads on. */
+	for (*at = 0; *at < bytes->len &&
+		      (event == FCGI_EV_MORE || event == FCGI_EV_HEAD);) {
 		size_t left = bytes->len - *at, used;
 
 		event = fcgi_read(in, bytes->p + *at, left < step ? left : step,
@@ -208,12 +210,15 @@ run_script(const struct script *s, size_t step)
 {
 	struct fcgi_in in = { .params_max = 1000, .body_max = 1000 };
 	struct str bytes = { 0 };
+	enum fcgi_event event;
 	size_t at;
 
 	for (size_t i = 0; i < N(s->rec) && s->rec[i].type != 0; i++)
 		add_record(&bytes, &s->rec[i]);
-	is_int(read_all(&in, &bytes, step, &at), s->want, "%s, by %zu bytes",
-	    s->what, step);
+	event = read_all(&in, &bytes, step, &at);
+	if (event == FCGI_EV_HEAD)
+		event = FCGI_EV_MORE;
+	is_int(event, s->want, "%s, by %zu bytes", s->what, step);
 	is_mem(in.params.p, in.params.len, s->params, s->params_len,
 	    "its params");
 	if (s->body != NULL)
@@ -271,6 +276,62 @@ test_limits(size_t step)
 	ok(!in.body_too_big, "the next one begins anew");
 	str_free(&bytes);
 	str_free(&in.reply);
+}
+
+/*
+ * The head is told once, before the body; who answers then has the rest
+ * skipped, and the next request is read.
+ */
+static void
+test_head(size_t step)
+{
+	struct record begin = { 1, 1, B(KEEP), 0 };
+	struct fcgi_in in = { .params_max = 100, .body_max = 100 };
+	struct str bytes = { 0 };
+	size_t at = 0, used;
+	enum fcgi_event event = FCGI_EV_MORE;
+	int heads = 0, requests = 0;
+
+	for (int i = 0; i < 2; i++) {
+		add_record(&bytes, &begin);
+		add_record(&bytes, &(struct record){ 4, 1, B("\1\1ab"), 0 });
+		add_record(&bytes, &(struct record){ 4, 1, B(""), 3 });
+		add_record(&bytes, &(struct record){ 5, 1, B("hello"), 2 });
+		add_record(&bytes, &(struct record){ 5, 1, B(""), 0 });
+	}
+	for (; at < bytes.len; at += used) {
+		size_t left = bytes.len - at;
+
+		event = fcgi_read(&in, bytes.p + at, left < step ? left : step,
+		    &used);
+		if (event == FCGI_EV_HEAD) {
+			is_int((long long)in.body_got, 0,
+			    "nothing of the body");
+			is_mem(in.params.p, in.params.len, "\1\1ab", 4,
+			    "all params");
+			if (++heads == 1)
+				fcgi_next(&in);
+		}
+		if (event == FCGI_EV_REQUEST) {
+			requests++;
+			is_mem(in.body.p, in.body.len, "hello", 5, "its body");
+		}
+	}
+	is_int(heads, 2, "each head is told once");
+	is_int(requests, 1, "what was answered early is no request any more");
+	is_int((long long)in.body_got, 5, "bytes of the body");
+	fcgi_next(&in);
+	is_int((long long)in.body_got, 0, "of the next");
+	in.drop_body = true;
+	for (at = 0; at < bytes.len && event != FCGI_EV_BAD; at += used) {
+		event = fcgi_read(&in, bytes.p + at, bytes.len - at, &used);
+		if (event == FCGI_EV_REQUEST)
+			break;
+	}
+	ok(in.body.len == 0 && in.body_got == 5, "a body that nobody wants");
+	fcgi_next(&in);
+	ok(!in.drop_body, "the next one is wanted");
+	str_free(&bytes);
 }
 
 /* The same answer however the bytes of a long question are cut. */
@@ -423,6 +484,8 @@ main(void)
 	}
 	test_limits(SIZE_MAX);
 	test_limits(1);
+	test_head(SIZE_MAX);
+	test_head(1);
 	test_long_values();
 	test_version();
 	test_pairs();

@@ -36,6 +36,7 @@ C_TESTS = \
 	%D%/group.t \
 	%D%/handshake.t \
 	%D%/hub.t \
+	%D%/incoming.t \
 	%D%/log.t \
 	%D%/mute.t \
 	%D%/packet.t \
@@ -76,6 +77,8 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 %C%_handshake_t_LDADD = $(UNIT_LIBS) $(HTTP_PARSER_LIBS)
 %C%_hub_t_SOURCES = %D%/hub_t.c
 %C%_hub_t_LDADD = $(UNIT_LIBS)
+%C%_incoming_t_SOURCES = %D%/incoming_t.c
+%C%_incoming_t_LDADD = $(UNIT_LIBS)
 %C%_log_t_SOURCES = %D%/log_t.c
 %C%_log_t_LDADD = $(UNIT_LIBS)
 %C%_mute_t_SOURCES = %D%/mute_t.c
@@ -135,6 +138,7 @@ dist_check_SCRIPTS += \
 	%D%/an-expired-message-is-not-delivered.t \
 	%D%/an-idempotency-key-makes-publishing-twice-one-message.t \
 	%D%/bad-starts-are-refused-with-a-sentence.t \
+	%D%/bodies-on-their-way-in-are-bounded.t \
 	%D%/broken-fastcgi-peers-harm-nobody.t \
 	%D%/broken-websocket-peers-harm-nobody.t \
 	%D%/busy-database-delays-publish-alone.t \
@@ -150,6 +154,7 @@ dist_check_SCRIPTS += \
 	%D%/corrupt-database-is-refused.t \
 	%D%/cors-follows-the-list-of-origins.t \
 	%D%/cursors-are-read-in-every-form-and-place.t \
+	%D%/deadlines-are-of-progress.t \
 	%D%/echo-false-spares-the-publisher-alone.t \
 	%D%/errors-are-problems-in-json-in-every-program.t \
 	%D%/every-commit-wakes-subscribers.t \
@@ -270,6 +275,7 @@ dist_check_SCRIPTS += \
 	%D%/quickstart-starts-and-stops-the-demo.t \
 	%D%/readme-commands-work.t \
 	%D%/readmes-match.t \
+	%D%/refusals-come-before-the-body.t \
 	%D%/replaced-folder-does-not-deafen.t \
 	%D%/restarted-httpd-loses-nothing.t \
 	%D%/restored-backup-resets-clients.t \

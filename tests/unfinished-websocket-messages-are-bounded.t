@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 #
 # unfinished-websocket-messages-are-bounded.t - messages that begin and do not
-# end: all of them together beyond max_incoming are ended by 1013, one that takes
-# longer than message_timeout by 1008, deflated ones as well; small messages are
-# always taken, and what was let go is room again.
+# end: all of them together beyond max_incoming are ended by 1013, one that comes
+# in too slowly by 1008, deflated ones as well; small messages are always taken,
+# and what was let go is room again.  A large message on a thin line was cut after
+# message_timeout in all, although it came all the time.
 import os
 import sys
 import zlib
@@ -111,6 +112,9 @@ def in_time(tap, site):
             ws = WebSocket(site.ws_port, path, form)
             ws.sock.sendall(sent)
             held.append(('%s %s: %s' % (path, form, what), ws))
+    # One more than 100 bytes a second, for longer than message_timeout.
+    thin = WebSocket(site.ws_port, '/push/ws/echo')
+    thin.sock.sendall(F(2, bytes(200), fin=False))
     # These go on all the time, or have nothing under way.
     busy = WebSocket(site.ws_port, '/push/ws/echo')
     busy.sock.sendall(F(1, 'x', fin=False))
@@ -120,13 +124,20 @@ def in_time(tap, site):
     end = deadline(20)
     while code is None and time.monotonic() < end:
         with contextlib.suppress(OSError):
-            busy.sock.sendall(F(9, 'p') + F(0, 'y', fin=False))
+            busy.sock.sendall(F(9, 'p') + F(0, '', fin=False))
         frame = busy.read(0.1)
         while frame is not None:
             if frame[0] == 8:
                 code = int.from_bytes(frame[1][:2], 'big')
             frame = busy.take()
-    tap.equal(code, 1008, 'fragments and pings without end: 1008')
+    tap.equal(code, 1008, 'empty fragments and pings without end: 1008')
+    for _ in range(10 if code else 0):
+        thin.sock.sendall(F(0, bytes(200), fin=False))
+        thin.read(0.5)
+    thin.sock.sendall(F(0, b'end'))
+    tap.equal(thin.read(20), (2, bytes(2200) + b'end'),
+              'a message that comes slowly, but comes: it is taken')
+    thin.close()
     end = deadline(20)
     for what, ws in held:
         code = None

@@ -23,7 +23,7 @@ read_all(struct fcgi_in *in, const uint8_t *data, size_t len, size_t step,
 	int requests = 0;
 	size_t at = 0;
 
-	while (at < len && event == FCGI_EV_MORE) {
+	while (at < len && (event == FCGI_EV_MORE || event == FCGI_EV_HEAD)) {
 		size_t n = len - at < step ? len - at : step, used;
 		uint8_t *copy = xmalloc(n);
 
@@ -34,6 +34,14 @@ read_all(struct fcgi_in *in, const uint8_t *data, size_t len, size_t step,
 		MUST(in->params.len <= in->params_max);
 		MUST(in->body.len <= in->body_max);
 		at += used;
+		/* As conn.c: some are answered when the head is there. */
+		if (event == FCGI_EV_HEAD) {
+			str_addf(said, "head %d:", in->id);
+			str_add(said, in->params.p, in->params.len);
+			in->drop_body = in->params.len % 3 == 1;
+			if (in->params.len % 3 == 2)
+				fcgi_next(in);
+		}
 		if (event != FCGI_EV_REQUEST)
 			continue;
 		str_addf(said, "request %d %d:", in->id, in->keep);
