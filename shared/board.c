@@ -99,7 +99,8 @@ make_file(struct board *board, size_t slots)
 
 	board->size = sizeof(struct layout) + slots * sizeof(struct slot);
 	str_addf(&tmp, "%s.tmp", board->path);
-	board->fd = open(tmp.p, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	unlink(tmp.p);
+	board->fd = open(tmp.p, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (board->fd != -1 && flock(board->fd, LOCK_EX | LOCK_NB) == 0 &&
 	    reserve(board->fd, (off_t)board->size) == 0)
 		rc = rename(tmp.p, board->path);
@@ -113,13 +114,19 @@ make_file(struct board *board, size_t slots)
 	return board->map == MAP_FAILED ? -1 : 0;
 }
 
+static void
+path_of(struct str *out, const char *run_dir, const char *program, pid_t pid)
+{
+	str_addf(out, "%s/%s.%ld" SUFFIX, run_dir, program, (long)pid);
+}
+
 struct board *
 board_open(const char *run_dir, const char *program, size_t slots)
 {
 	struct board *board = xcalloc(1, sizeof(*board));
 	struct str path = { 0 };
 
-	str_addf(&path, "%s/%s.%ld" SUFFIX, run_dir, program, (long)getpid());
+	path_of(&path, run_dir, program, getpid());
 	board->path = path.p;
 	if (make_file(board, slots) == -1) {
 		log_warn("%s: no scoreboard", board->path);
@@ -147,6 +154,18 @@ board_close(struct board *board)
 	close(board->fd);
 	free(board->path);
 	free(board);
+}
+
+void
+board_bury(const char *run_dir, const char *program, pid_t pid)
+{
+	struct str path = { 0 };
+
+	path_of(&path, run_dir, program, pid);
+	unlink(path.p);
+	str_addz(&path, ".tmp");
+	unlink(path.p);
+	str_free(&path);
 }
 
 void
@@ -220,8 +239,9 @@ map_file(const char *run_dir, const char *file, size_t *size)
 	int fd;
 
 	str_addf(&path, "%s/%s", run_dir, file);
-	fd = open(path.p, O_RDONLY | O_CLOEXEC);
-	if (fd == -1 || fstat(fd, &sb) == -1 ||
+	/* What is no file, as a FIFO, is not waited for. */
+	fd = open(path.p, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd == -1 || fstat(fd, &sb) == -1 || !S_ISREG(sb.st_mode) ||
 	    sb.st_size < (off_t)sizeof(*map))
 		goto out;
 	if (flock(fd, LOCK_SH | LOCK_NB) == 0) {

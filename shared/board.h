@@ -2,6 +2,8 @@
 #ifndef SHARED_BOARD_H
 #define SHARED_BOARD_H
 
+#include <sys/types.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,6 +36,12 @@ struct board *board_open(const char *run_dir, const char *program,
 
 /* Unmaps and removes the file. */
 void board_close(struct board *board);
+
+/*
+ * Removes the file of a process that was killed: for whoever reaps it.  That
+ * there is none is fine.
+ */
+void board_bury(const char *run_dir, const char *program, pid_t pid);
 
 /* Adds to a counter. */
 void board_add(struct board *board, enum board_counter counter, int64_t n);
