@@ -123,7 +123,9 @@ bind_tcp(const char *where, char *error, size_t size)
 	}
 	fd = bind_address(list);
 	if (fd == -1)
-		snprintf(error, size, "%s: %s", where, strerror(errno));
+		snprintf(error, size, "%s: %s", where,
+		    errno == EADDRINUSE ? "another process listens there"
+					: strerror(errno));
 	freeaddrinfo(list);
 	return fd;
 }
