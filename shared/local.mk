@@ -83,6 +83,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/topic.h \
 	%D%/turns.c \
 	%D%/turns.h \
+	%D%/user.c \
+	%D%/user.h \
 	%D%/watch.c \
 	%D%/watch.h \
 	%D%/writer.c \

@@ -35,6 +35,7 @@
 #include "shared/req.h"
 #include "shared/server.h"
 #include "shared/str.h"
+#include "shared/user.h"
 #include "shared/writer.h"
 
 #define GRACE_MS    3000 /* for held clients to take the end of their answer */
@@ -110,6 +111,7 @@ server_init(struct server *server, const struct program *program,
 	if (config_load(&server->config, server->config_path, error,
 		sizeof(error)) == -1)
 		fatalx("%s", error);
+	user_become(&server->config);
 	if (find_handover_uid(&server->config, &server->handover_uid) == -1)
 		fatalx("handover_user: there is no user %s",
 		    server->config.handover_user);

@@ -101,6 +101,9 @@ def main(tap):
             conf = os.path.join(site.dir, name + '.conf')
             run_dir = os.path.join(site.dir, 'run-' + name)
             os.makedirs(run_dir, exist_ok=True)
+            if os.geteuid() == 0:
+                # Whose folder the database lies in is whom root becomes.
+                shutil.chown(run_dir, 'www-data', 'www-data')
             with open(conf, 'w') as f:
                 f.write('[tidings]\ndatabase = %s\nrun_dir = %s\n' % (path, run_dir))
             return path, conf

@@ -45,7 +45,7 @@ def by_hand(tap, site):
         child = site.spawn(argv)
         wait_for(lambda: os.path.exists(path + '.handover'), 10, 'the socket')
         wait_for(lambda: site.programs_log().count('ready') >= 8 + stale, 10, 'ready')
-        with Link(site, '', path=path + '.handover', user='root') as link:
+        with Link(site, '', path=path + '.handover', user='www-data') as link:
             link.hand_over('/push/sse?channel=a').wait('retry:')
             tap.ok(True, 'a program by itself takes them' + (
                 ', where a dead one left its socket' if stale else ''))
@@ -56,7 +56,7 @@ def by_hand(tap, site):
             continue
         second = site.spawn(argv)
         tap.equal(second.wait(10 * PATIENCE), 1, 'a second one is refused')
-        with Link(site, '', path=path + '.handover', user='root') as link:
+        with Link(site, '', path=path + '.handover', user='www-data') as link:
             link.hand_over('/push/sse?channel=a').wait('retry:')
         tap.ok(True, 'and the first one has its socket still')
         child.terminate()

@@ -280,6 +280,7 @@ dist_check_SCRIPTS += \
 	%D%/restarted-httpd-loses-nothing.t \
 	%D%/restored-backup-resets-clients.t \
 	%D%/restored-in-place-resets-clients.t \
+	%D%/root-follows-no-link-that-another-user-plants.t \
 	%D%/retention-prunes-by-count-age-and-size.t \
 	%D%/sighup-changes-settings-and-drops-nobody.t \
 	%D%/slow-and-flooding-handshakes-hold-nobody-up.t \

@@ -16,9 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +30,7 @@
 #include "shared/listener.h"
 #include "shared/log.h"
 #include "shared/str.h"
+#include "shared/user.h"
 #include "tools/run.h"
 
 #define QUICK_MS  2000  /* a life shorter than this is a failure */
@@ -105,31 +104,13 @@ find_binary(const struct child *child)
 	return path.p;
 }
 
+/* As root what root alone can do; then, as the user, the rest. */
 static void
-become(const struct config *config)
+become_user(const struct config *config)
 {
-	struct passwd *pw;
-
-	if (config->user == NULL || geteuid() != 0)
-		return;
-	pw = getpwnam(config->user);
-	if (pw == NULL)
-		fatalx("there is no user %s", config->user);
-	if (initgroups(pw->pw_name, pw->pw_gid) == -1 ||
-	    setgid(pw->pw_gid) == -1 || setuid(pw->pw_uid) == -1)
-		fatal("becoming %s", config->user);
-}
-
-static void
-make_run_dir(const struct config *config)
-{
-	struct passwd *pw;
-
-	if (mkdir(config->run_dir, 0755) == -1 && errno != EEXIST)
-		fatal("%s", config->run_dir);
-	pw = config->user != NULL && geteuid() == 0 ? getpwnam(config->user)
-						    : NULL;
-	if (pw != NULL && chown(config->run_dir, pw->pw_uid, pw->pw_gid) == -1)
+	user_give_folder(config, config->run_dir);
+	user_become(config);
+	if (user_make_folder(config->run_dir) == -1)
 		fatal("%s", config->run_dir);
 }
 
@@ -139,18 +120,6 @@ path_in_run_dir(const struct config *config, struct str *out, const char *name,
 {
 	str_clear(out);
 	str_addf(out, "%s/%s%s", config->run_dir, name, suffix);
-}
-
-/* Root's socket becomes that of whom the programs will be. */
-static void
-give_socket(const struct config *config, const char *path)
-{
-	struct passwd *pw;
-
-	pw = config->user != NULL && geteuid() == 0 ? getpwnam(config->user)
-						    : NULL;
-	if (pw != NULL && chown(path, pw->pw_uid, pw->pw_gid) == -1)
-		log_warn("%s", path);
 }
 
 /* Beside the socket of the program, for wsd where that would be. */
@@ -169,12 +138,9 @@ bind_handover(const struct config *config, struct child *child,
 	else
 		path_in_run_dir(config, &path, child->name, ".sock");
 	child->links_fd = listener_bind_handover(path.p, error, sizeof(error));
-	str_addz(&path, HANDOVER_SUFFIX);
 	/* httpd has another way. */
 	if (child->links_fd == -1)
 		log_warnx("%s: no hand-overs: %s", child->name, error);
-	else
-		give_socket(config, path.p);
 	str_free(&path);
 }
 
@@ -189,30 +155,47 @@ bind_socket(const struct config *config, struct child *child)
 	else
 		str_addf(&where, "unix:%s/%s.sock", config->run_dir,
 		    child->name);
-	child->fd = listener_bind(where.p, error, sizeof(error));
+	if (child->fd == -1)
+		child->fd = listener_bind(where.p, error, sizeof(error));
 	if (child->fd == -1)
 		fatalx("%s", error);
-	if (strncmp(where.p, "unix:", 5) == 0)
-		give_socket(config, where.p + 5);
 	bind_handover(config, child, where.p);
 	str_free(&where);
 }
 
+/* Ports below 1024 are root's to bind; a socket file is not. */
+static void
+bind_port(const struct config *config, struct child *child)
+{
+	char error[400];
+
+	child->fd = -1;
+	if (strcmp(child->name, "wsd") != 0 ||
+	    strncmp(config->ws_listen, "unix:", 5) == 0)
+		return;
+	child->fd = listener_bind(config->ws_listen, error, sizeof(error));
+	if (child->fd == -1)
+		fatalx("%s", error);
+}
+
+/* Whoever reads it finds a whole number: the file is put in place complete. */
 static void
 write_pid(const struct config *config, const char *name, pid_t pid)
 {
-	struct str path = { 0 };
-	FILE *file;
+	struct str path = { 0 }, tmp = { 0 };
+	int fd;
 
 	path_in_run_dir(config, &path, name, ".pid");
-	file = fopen(path.p, "we");
-	if (file == NULL) {
+	path_in_run_dir(config, &tmp, name, ".pid.tmp");
+	unlink(tmp.p);
+	fd = open(tmp.p, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd == -1 || dprintf(fd, "%ld\n", (long)pid) < 0 ||
+	    rename(tmp.p, path.p) == -1)
 		log_warn("%s", path.p);
-	} else {
-		fprintf(file, "%ld\n", (long)pid);
-		fclose(file);
-	}
+	if (fd != -1)
+		close(fd);
 	str_free(&path);
+	str_free(&tmp);
 }
 
 static void
@@ -228,8 +211,7 @@ remove_file(const struct config *config, const char *name, const char *suffix)
 /* In the child: its sockets as descriptors 0 and 3, and nothing else of ours.
  */
 static void
-exec_child(const struct config *config, const char *config_path,
-    const struct child *child, pid_t parent)
+exec_child(const char *config_path, const struct child *child, pid_t parent)
 {
 	char *binary = find_binary(child);
 	sigset_t none;
@@ -247,9 +229,6 @@ exec_child(const struct config *config, const char *config_path,
 		fcntl(LINKS_FD, F_SETFD, 0);
 	else if (child->links_fd != -1 && dup2(child->links_fd, LINKS_FD) == -1)
 		_exit(1);
-	become(config);
-	/* Becoming another user cleared it. */
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (config_path != NULL)
 		execl(binary, child->name, "-c", config_path, (char *)NULL);
 	else
@@ -267,7 +246,7 @@ start_child(const struct config *config, const char *config_path,
 	child->started_ms = clock_mono_ms();
 	child->pid = fork();
 	if (child->pid == 0)
-		exec_child(config, config_path, child, parent);
+		exec_child(config_path, child, parent);
 	if (child->pid == -1) {
 		log_warn("%s", child->name);
 		child->pid = 0;
@@ -279,10 +258,11 @@ start_child(const struct config *config, const char *config_path,
 
 /* Decides when what has died is started again. */
 static void
-note_death(struct child *child, int status)
+note_death(const struct config *config, struct child *child, int status)
 {
 	int64_t now_ms = clock_mono_ms();
 
+	board_bury(config->run_dir, child->name, child->pid);
 	if (stop_signal == SIGTERM || stop_signal == SIGINT)
 		log_debug("%s has ended", child->name);
 	else if (WIFSIGNALED(status))
@@ -302,7 +282,7 @@ note_death(struct child *child, int status)
 }
 
 static unsigned
-reap(void)
+reap(const struct config *config)
 {
 	unsigned running = 0;
 	int status;
@@ -311,7 +291,7 @@ reap(void)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		for (size_t i = 0; i < NCHILDREN; i++)
 			if (children[i].pid == pid)
-				note_death(&children[i], status);
+				note_death(config, &children[i], status);
 	for (size_t i = 0; i < NCHILDREN; i++)
 		running += children[i].pid != 0;
 	return running;
@@ -337,7 +317,7 @@ set_handlers(sigset_t *during_sleep)
 	sigaction(SIGHUP, &sa, NULL);
 	sa.sa_handler = on_child;
 	sigaction(SIGCHLD, &sa, NULL);
-	/* Taken in ppoll alone, so that none is missed. */
+	/* Taken in pselect alone, so that none is missed. */
 	sigemptyset(&ours);
 	sigaddset(&ours, SIGTERM);
 	sigaddset(&ours, SIGINT);
@@ -365,12 +345,12 @@ start_due(const struct config *config, const char *config_path)
 }
 
 static void
-stop_all(int64_t wsd_ms, const sigset_t *mask)
+stop_all(const struct config *config, int64_t wsd_ms, const sigset_t *mask)
 {
 	int64_t until_ms = clock_mono_ms() + wsd_ms + STOP_MS;
 
 	signal_all(SIGTERM);
-	while (reap() > 0) {
+	while (reap(config) > 0) {
 		if (clock_mono_ms() >= until_ms)
 			signal_all(SIGKILL);
 		sleep_for(1, mask);
@@ -417,7 +397,9 @@ run_programs(const struct config *config, const char *config_path)
 	int64_t wsd_ms = stop_ms(config);
 	sigset_t mask;
 
-	make_run_dir(config);
+	for (size_t i = 0; i < NCHILDREN; i++)
+		bind_port(config, &children[i]);
+	become_user(config);
 	for (size_t i = 0; i < NCHILDREN; i++)
 		bind_socket(config, &children[i]);
 	set_handlers(&mask);
@@ -430,11 +412,11 @@ run_programs(const struct config *config, const char *config_path)
 			wsd_ms = read_stop_ms(path, wsd_ms);
 			signal_all(SIGHUP);
 		}
-		reap();
+		reap(config);
 		start_due(config, path);
 		sleep_for(1, &mask);
 	}
-	stop_all(wsd_ms, &mask);
+	stop_all(config, wsd_ms, &mask);
 	for (size_t i = 0; i < NCHILDREN; i++) {
 		remove_file(config, children[i].name, ".sock");
 		remove_file(config, children[i].name, ".sock" HANDOVER_SUFFIX);
@@ -442,7 +424,8 @@ run_programs(const struct config *config, const char *config_path)
 		close(children[i].fd);
 	}
 	remove_file(config, "tidings", ".pid");
-	/* Scoreboards of those that were killed. */
+	/* Of processes that were killed and are nobody's children, as by CGI.
+	 */
 	board_read(config->run_dir, NULL, 0);
 	free(path);
 	log_info("stopped");

@@ -5,10 +5,7 @@
  */
 #include "config.h"
 
-#include <sys/stat.h>
-
 #include <errno.h>
-#include <libgen.h>
 #include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -25,6 +22,7 @@
 #include "shared/publish.h"
 #include "shared/schema.h"
 #include "shared/str.h"
+#include "shared/user.h"
 #include "shared/watch.h"
 #include "shared/writer.h"
 #include "tools/run.h"
@@ -66,6 +64,7 @@ xopen_writer(struct db *db, const struct config *config)
 	enum db_status status = DB_FAILED;
 	int64_t newest;
 
+	user_become(config);
 	for (int i = 0; i < OPEN_TRIES && status != DB_OK; i++) {
 		if (i > 0)
 			sleep_ms(OPEN_PAUSE);
@@ -86,62 +85,36 @@ xopen_writer(struct db *db, const struct config *config)
 			: "");
 }
 
-/* SQLite makes files beside the database. */
+/* As whom the database is made, and what is in the way most often. */
 static void
-warn_of_folder(const struct config *config, const struct passwd *pw)
+give_up_init(const struct config *config, const struct db *db)
 {
-	char *path = xstrndup(config->database, strlen(config->database));
-	const char *folder = dirname(path);
-	struct stat st;
+	char *folder = user_folder_of(config->database);
+	const struct passwd *pw = getpwuid(geteuid());
+	const char *name = pw != NULL ? pw->pw_name : "of this process";
 
-	if (stat(folder, &st) == 0 && st.st_uid != pw->pw_uid &&
-	    (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
-		log_warnx("%s: the user %s can't write in this folder, as it "
-			  "must: chown %s %s",
-		    folder, pw->pw_name, pw->pw_name, folder);
-	free(path);
-}
-
-/* Root makes files for the user that the programs will run as. */
-static void
-give_to_user(const struct config *config)
-{
-	struct passwd *pw;
-	int lock;
-
-	if (config->user == NULL || geteuid() != 0)
-		return;
-	pw = getpwnam(config->user);
-	if (pw == NULL)
-		fatalx("there is no user %s", config->user);
-	if (chown(config->database, pw->pw_uid, pw->pw_gid) == -1)
-		fatal("%s", config->database);
-	warn_of_folder(config, pw);
-	lock = db_open_beside(config->database, "-lock");
-	if (lock != -1)
-		close(lock);
+	if (access(folder, W_OK | X_OK) == -1)
+		fatalx("%s: the user %s can't write in this folder, as it "
+		       "must: chown %s %s",
+		    folder, name, name, folder);
+	if (access(config->database, F_OK) == 0 &&
+	    access(config->database, R_OK | W_OK) == -1)
+		fatalx("%s: the user %s can't write this file, as it must: "
+		       "chown %s %s",
+		    config->database, name, name, config->database);
+	fatalx("%s: %s", config->database, db->error);
 }
 
 /* The folder of the database, where nobody has made it. */
 static void
 make_folder(const struct config *config)
 {
-	char *folder = xstrndup(config->database, strlen(config->database));
-	char *slash = strrchr(folder, '/');
-	struct passwd *pw = NULL;
+	char *folder = user_folder_of(config->database);
 
-	if (slash != NULL && slash != folder) {
-		*slash = '\0';
-		if (config->user != NULL && geteuid() == 0)
-			pw = getpwnam(config->user);
-		if (mkdir(folder, 0755) == -1) {
-			if (errno != EEXIST)
-				fatal("%s", folder);
-		} else if (pw != NULL &&
-			   chown(folder, pw->pw_uid, pw->pw_gid) == -1) {
-			fatal("%s", folder);
-		}
-	}
+	user_give_folder(config, folder);
+	user_become(config);
+	if (user_make_folder(folder) == -1)
+		fatal("%s", folder);
 	free(folder);
 }
 
@@ -156,7 +129,7 @@ command_init(const struct config *config)
 	make_folder(config);
 	status = schema_create(&db, config->database, MODE_FILE, &made);
 	if (status != DB_OK)
-		fatalx("%s: %s", config->database, db.error);
+		give_up_init(config, &db);
 	status = db_set_max_data(&db, config->max_data);
 	if (status == DB_OK)
 		status = db_head(&db, &newest);
@@ -165,7 +138,6 @@ command_init(const struct config *config)
 	printf("%s: %s, version %d, epoch %s\n", config->database,
 	    made ? "made" : "is there", schema_version(), db.epoch);
 	db_close(&db);
-	give_to_user(config);
 	return 0;
 }
 
@@ -261,8 +233,10 @@ command_prune(const struct config *config)
 	enum db_status status = DB_OK;
 	struct db db = { 0 };
 	bool done = false;
-	int lease = prune_lease(config->database, 0, false);
+	int lease;
 
+	user_become(config);
+	lease = prune_lease(config->database, 0, false);
 	if (lease == -1)
 		fatalx("another process is pruning");
 	xopen_writer(&db, config);
