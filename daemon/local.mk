@@ -16,6 +16,6 @@ daemon_PROGRAMS += %D%/wsd
 	%D%/wsopen.h \
 	%D%/wsread.c \
 	%D%/wsread.h
-%C%_wsd_LDADD = $(SHARED_LIBS) $(HTTP_PARSER_LIBS)
+%C%_wsd_LDADD = $(SHARED_LIBS)
 dist_man_MANS += \
 	%D%/wsd.8

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/handshake.h"
 #include "daemon/wsconn.h"
 #include "daemon/wsopen.h"
 #include "daemon/wsread.h"
@@ -21,6 +20,7 @@
 #include "shared/chunk.h"
 #include "shared/clock.h"
 #include "shared/config_file.h"
+#include "shared/http.h"
 #include "shared/hub.h"
 #include "shared/link.h"
 #include "shared/listener.h"
@@ -93,6 +93,16 @@ drop_req(struct wsconn *conn)
 	conn->req = NULL;
 }
 
+static void
+drop_head(struct wsconn *conn)
+{
+	if (conn->head == NULL)
+		return;
+	http_in_free(conn->head);
+	free(conn->head);
+	conn->head = NULL;
+}
+
 /* Closes at once; the struct stays while the writer has jobs of it. */
 static void
 wsconn_close(struct wsconn *conn)
@@ -105,8 +115,7 @@ wsconn_close(struct wsconn *conn)
 		client_detach(&conn->client);
 		ev_timer_stop(EV_DEFAULT_UC_ & conn->timer);
 		sink_close(&conn->sink);
-		handshake_free(conn->hs);
-		conn->hs = NULL;
+		drop_head(conn);
 		wsread_drop(conn);
 		drop_req(conn);
 		LIST_REMOVE(conn, link);
@@ -372,7 +381,7 @@ wsconn_new(struct server *server, int fd)
 		return;
 	}
 	conn = new_conn(server);
-	conn->hs = handshake_new();
+	conn->head = xcalloc(1, sizeof(*conn->head));
 	listener_name_peer(fd, conn->peer, sizeof(conn->peer));
 	sink_open(&conn->sink, SINK_RAW, fd, &ops, conn->heard_ms);
 }

@@ -16,7 +16,7 @@
 
 struct chunk;
 struct handed;
-struct handshake;
+struct http_in;
 struct req;
 struct server;
 
@@ -34,7 +34,7 @@ struct wsconn {
 	struct sink sink;        /* first: a sink's owner is found so */
 	struct client client;    /* attached while it subscribes */
 	struct server *server;   /* whose it is */
-	struct handshake *hs;    /* WS_HANDSHAKE, else NULL */
+	struct http_in *head;    /* WS_HANDSHAKE, else NULL */
 	struct req *req;         /* kept for access checks, or NULL */
 	struct ws_in in;         /* reader of frames */
 	struct str rest;         /* read, but not fed to it yet */

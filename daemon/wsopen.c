@@ -14,6 +14,7 @@
 #include "shared/chunk.h"
 #include "shared/clock.h"
 #include "shared/config_file.h"
+#include "shared/http.h"
 #include "shared/hub.h"
 #include "shared/interest.h"
 #include "shared/req.h"
@@ -204,21 +205,20 @@ wsopen_handed(struct wsconn *conn, struct req *req)
 size_t
 wsopen_read(struct wsconn *conn, const unsigned char *bytes, size_t len)
 {
+	struct http_in *head = conn->head;
 	size_t used;
-	enum handshake_event event =
-	    handshake_read(conn->hs, bytes, len, &used);
+	enum http_event event = http_read(head, bytes, len, &used);
 
-	if (event == HANDSHAKE_MORE)
+	if (event == HTTP_EV_MORE)
 		return used;
+	conn->head = NULL;
 	begin(conn, xcalloc(1, sizeof(*conn->req)));
-	handshake_fill(conn->hs, conn->req, conn->req->config, conn->peer);
-	handshake_free(conn->hs);
-	conn->hs = NULL;
-	if (event == HANDSHAKE_BAD)
-		refuse(conn, 400, 1604, "this is not HTTP");
-	else if (event == HANDSHAKE_TOO_LONG)
-		refuse(conn, 431, 1605, "the head is too long");
+	handshake_fill(head, conn->req, conn->req->config, conn->peer);
+	if (event == HTTP_EV_BAD)
+		refuse(conn, head->status, 1604, head->why);
 	else
 		open_or_refuse(conn);
+	http_in_free(head);
+	free(head);
 	return used;
 }

@@ -36,6 +36,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/group.c \
 	%D%/group.h \
 	%D%/handover.h \
+	%D%/http.c \
+	%D%/http.h \
 	%D%/hub.c \
 	%D%/hub.h \
 	%D%/incoming.c \

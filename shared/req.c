@@ -128,6 +128,15 @@ req_var(const struct req *req, const char *name)
 }
 
 bool
+req_has_var(const struct req *req, const char *name)
+{
+	for (size_t i = 0; i < req->nvars; i++)
+		if (strcmp(req->vars[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+bool
 req_is(const struct req *req, const char *method)
 {
 	return strcmp(req_var(req, "REQUEST_METHOD"), method) == 0;
@@ -257,8 +266,9 @@ req_reason(int status)
 		{ 415, "Unsupported Media Type" }, { 426, "Upgrade Required" },
 		{ 429, "Too Many Requests" },
 		{ 431, "Request Header Fields Too Large" },
-		{ 500, "Internal Server Error" },
-		{ 503, "Service Unavailable" } };
+		{ 500, "Internal Server Error" }, { 501, "Not Implemented" },
+		{ 503, "Service Unavailable" },
+		{ 505, "HTTP Version Not Supported" } };
 
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		if (reasons[i].status == status)

@@ -71,6 +71,9 @@ void req_free(struct req *req);
 /* A variable, or "" if it is not set. */
 const char *req_var(const struct req *req, const char *name);
 
+/* Whether it is set, be it to "". */
+bool req_has_var(const struct req *req, const char *name);
+
 /*
  * Whether the body is a form: a POST of application/x-www-form-urlencoded that
  * has a field.  Without any "=" it is what `curl -d text` sends.

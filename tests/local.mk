@@ -35,6 +35,7 @@ C_TESTS = \
 	%D%/fuzz/replay.t \
 	%D%/group.t \
 	%D%/handshake.t \
+	%D%/http.t \
 	%D%/hub.t \
 	%D%/incoming.t \
 	%D%/log.t \
@@ -74,7 +75,9 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 %C%_group_t_SOURCES = %D%/group_t.c
 %C%_group_t_LDADD = $(UNIT_LIBS)
 %C%_handshake_t_SOURCES = %D%/handshake_t.c daemon/handshake.c
-%C%_handshake_t_LDADD = $(UNIT_LIBS) $(HTTP_PARSER_LIBS)
+%C%_handshake_t_LDADD = $(UNIT_LIBS)
+%C%_http_t_SOURCES = %D%/http_t.c
+%C%_http_t_LDADD = $(UNIT_LIBS)
 %C%_hub_t_SOURCES = %D%/hub_t.c
 %C%_hub_t_LDADD = $(UNIT_LIBS)
 %C%_incoming_t_SOURCES = %D%/incoming_t.c
@@ -122,8 +125,13 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 	%D%/fuzz/fuzz-query.c \
 	%D%/fuzz/fuzz-wsframe.c \
 	%D%/fuzz/replay_t.c \
-	daemon/handshake.c
-%C%_fuzz_replay_t_LDADD = $(UNIT_LIBS) $(HTTP_PARSER_LIBS)
+	daemon/handshake.c \
+	daemon/wsconn.c \
+	daemon/wsform.c \
+	daemon/wsop.c \
+	daemon/wsopen.c \
+	daemon/wsread.c
+%C%_fuzz_replay_t_LDADD = $(UNIT_LIBS)
 
 # What the shell finds by "ls tests/*.t".
 dist_check_SCRIPTS += \
@@ -476,7 +484,7 @@ FUZZ_DEFS = $(DEFS) $(DEFAULT_INCLUDES) -I$(srcdir) -I$(builddir) \
 	$(SQLITE_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(NETTLE_CFLAGS) \
 	$(URING_CFLAGS) $(ZLIB_CFLAGS) $(CPPFLAGS)
 FUZZ_LINK = $(SQLITE_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(EV_LIBS) \
-	$(NETTLE_LIBS) $(URING_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS) $(HTTP_PARSER_LIBS)
+	$(NETTLE_LIBS) $(URING_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS)
 fuzz: all
 	CPPFLAGS='$(FUZZ_DEFS)' LIBS='$(FUZZ_LINK)' $(srcdir)/%D%/fuzz/run \
 	    $(srcdir) $(builddir) $(FUZZ_SECONDS) $(FUZZ_TARGETS)

@@ -1,47 +1,70 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Heads of WebSocket handshakes, whole and in small pieces.  The first byte
- * says how small, and who sent it.
+ * Heads of WebSocket handshakes, whole and in small pieces, and frames behind
+ * them: to the reader of heads and the checks alone, where what comes of them
+ * can be looked at, and on a socket to the daemon's own connection.  The first
+ * byte says how small the pieces are, and who sent it.
  */
 #include "config.h"
 
+#include <sys/socket.h>
+
 #include <string.h>
+#include <unistd.h>
+
+#include <ev.h>
 
 #include "daemon/handshake.h"
+#include "daemon/wsconn.h"
+#include "daemon/wsform.h"
+#include "daemon/wsread.h"
+#include "shared/access.h"
 #include "shared/config_file.h"
+#include "shared/http.h"
 #include "shared/req.h"
+#include "shared/server.h"
 #include "shared/str.h"
 #include "shared/wsdeflate.h"
 #include "tests/fuzz/fuzz.h"
 
-static enum handshake_event
-read_all(struct handshake *hs, const uint8_t *data, size_t len, size_t step,
+#define TURNS_MAX 1000 /* of the loop, to answer what was sent */
+
+static struct server server;
+
+static enum http_event
+read_all(struct http_in *in, const uint8_t *data, size_t len, size_t step,
     size_t *at)
 {
-	enum handshake_event event = HANDSHAKE_MORE;
+	enum http_event event = HTTP_EV_MORE;
 
-	for (*at = 0; *at < len && event == HANDSHAKE_MORE;) {
+	for (*at = 0; *at < len && event == HTTP_EV_MORE;) {
 		size_t n = len - *at < step ? len - *at : step, used;
 		uint8_t *copy = xmalloc(n);
 
 		memcpy(copy, data + *at, n);
-		event = handshake_read(hs, copy, n, &used);
+		event = http_read(in, copy, n, &used);
 		free(copy);
-		MUST(used <= n);
+		MUST(used <= n && (used == n || event != HTTP_EV_MORE));
 		*at += used;
 	}
+	MUST(in->seen <= HTTP_HEAD_MAX && in->nfields <= HTTP_FIELDS_MAX);
 	return event;
 }
 
-static bool
-is_refused(enum handshake_event event)
+/* Nothing that was refused tells more than its address and its method. */
+static void
+check_refused(const struct http_in *in, const struct req *req)
 {
-	return event == HANDSHAKE_BAD || event == HANDSHAKE_TOO_LONG;
+	MUST(in->status >= 400 && in->status <= 505 && in->why != NULL);
+	MUST(strcmp(req_reason(in->status), "Unknown") != 0);
+	for (size_t i = 0; i < req->nvars; i++)
+		MUST(strncmp(req->vars[i].name, "HTTP_", 5) != 0 ||
+		     req->vars[i].value[0] == '\0');
 }
 
-/* What is read out of the variables once the handshake is fine. */
+/* What is read out of the variables, whether the handshake is fine or not. */
 static void
-check_vars(const struct req *req, bool trusted)
+check_vars(struct req *req, bool trusted)
 {
 	const char *user = req_var(req, "REMOTE_USER");
 	const char *told = req_var(req, "HTTP_X_REMOTE_USER");
@@ -49,6 +72,7 @@ check_vars(const struct req *req, bool trusted)
 	struct ws_deflate agreed;
 
 	MUST(strcmp(user, trusted ? told : "") == 0);
+	MUST(trusted || strcmp(req_var(req, "REMOTE_ADDR"), "1.2.3.4") == 0);
 	if (handshake_offers(protocols, "tidings.json")) {
 		MUST(strstr(protocols, "tidings.json") != NULL);
 		MUST(handshake_has_token(protocols, "TIDINGS.json"));
@@ -60,44 +84,144 @@ check_vars(const struct req *req, bool trusted)
 		MUST(agreed.client_bits == 0 ||
 		     (agreed.client_bits >= 8 && agreed.client_bits <= 15));
 	}
+	/* Nobody has a key here: it is loopback or nothing. */
+	MUST(access_may_publish(req, NULL) != ACCESS_YES || trusted);
+	MUST(access_may_publish(req, "") == ACCESS_BAD_KEY ||
+	     access_may_publish(req, "") == ACCESS_BAD_ORIGIN);
+}
+
+/* What is taken keeps to the letter of the RFC. */
+static void
+check_taken(const struct req *req, const struct http_in *in)
+{
+	struct str values = { 0 };
+
+	MUST(req_is(req, "GET") && http_method(in)[3] == '\0');
+	MUST(in->body_len == 0 && !in->chunked && !in->is_1_0);
+	MUST(http_host_valid(req_var(req, "HTTP_HOST")));
+	MUST(req_var(req, "SCRIPT_NAME")[0] == '/');
+	if (http_join(in, "Sec-WebSocket-Protocol", &values) > 0)
+		MUST(http_tokens_valid(values.p));
+	MUST(http_join(in, "Host", &values) == 1);
+	str_free(&values);
+}
+
+static void
+read_alone(const uint8_t *data, size_t len, size_t step, const char *peer)
+{
+	struct http_in whole = { 0 }, parts = { 0 };
+	struct req first = { .config = &server.config };
+	struct req second = { .config = &server.config };
+	const char *why = NULL;
+	char accept[29];
+	size_t used, again;
+	enum http_event a = read_all(&whole, data, len, SIZE_MAX, &used);
+	enum http_event b = read_all(&parts, data, len, step, &again);
+	int status;
+
+	MUST(a == b && used == again && whole.status == parts.status);
+	handshake_fill(&whole, &first, &server.config, peer);
+	handshake_fill(&parts, &second, &server.config, peer);
+	MUST(first.arena.len == second.arena.len);
+	MUST(memcmp(first.arena.p, second.arena.p, first.arena.len) == 0);
+	if (a == HTTP_EV_BAD)
+		check_refused(&whole, &first);
+	if (a == HTTP_EV_HEAD)
+		check_vars(&first, strcmp(peer, "unix") == 0);
+	status = handshake_check(&first, accept, &why);
+	MUST((status == 0) == (why == NULL));
+	MUST(a != HTTP_EV_BAD || status != 0);
+	if (a == HTTP_EV_HEAD && status == 0)
+		check_taken(&first, &whole);
+	req_free(&first);
+	req_free(&second);
+	http_in_free(&whole);
+	http_in_free(&parts);
+}
+
+/* Goes around until a turn brings nothing more to read, and reads that. */
+static void
+run(int fd, struct str *said)
+{
+	char buf[4096];
+	int silent = 0;
+
+	for (int i = 0; i < TURNS_MAX && silent < 2; i++) {
+		ssize_t n;
+
+		ev_run(EV_DEFAULT_UC_ EVRUN_NOWAIT);
+		silent++;
+		while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
+			str_add(said, buf, (size_t)n);
+			silent = 0;
+		}
+	}
+}
+
+/* Sends it to a connection of the daemon, which is to be gone then. */
+static void
+speak(const uint8_t *data, size_t len, size_t step, struct str *said)
+{
+	size_t at = 0;
+	int fd[2];
+
+	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd) == 0);
+	wsconn_new(&server, fd[0]);
+	while (at < len) {
+		size_t left = len - at;
+		ssize_t n = send(fd[1], data + at, left < step ? left : step,
+		    MSG_NOSIGNAL);
+
+		run(fd[1], said);
+		if (n == -1)
+			break; /* it is closed */
+		at += (size_t)n;
+	}
+	run(fd[1], said);
+	close(fd[1]);
+	for (int i = 0; i < TURNS_MAX && wsconn_count() > 0; i++)
+		ev_run(EV_DEFAULT_UC_ EVRUN_NOWAIT);
+	MUST(wsconn_count() == 0 && wsconn_count_taken() == 0);
+	str_add(said, "", 0);
+	MUST(said->len == 0 || strncmp(said->p, "HTTP/1.1 ", 9) == 0);
+}
+
+/* The daemon with the defaults, but for echoes; nobody can subscribe. */
+static void
+set_up(void)
+{
+	char error[100];
+
+	MUST(config_load(&server.config, NULL, error, sizeof(error)) == 0);
+	server.config.ws_echo = true;
+	server.config.publish_from_loopback = true;
+	server.config.max_clients = 100;
+	/* There is no database: what would ask it is refused before. */
+	server.hub.nclients = 100;
+	MUST(ev_default_loop(0) != NULL);
+	wsform_configure(&server.config);
+	wsread_init();
 }
 
 int
 fuzz_handshake(const uint8_t *data, size_t len)
 {
-	static struct config config;
-	struct handshake *whole = handshake_new(), *parts = handshake_new();
-	struct req first = { 0 }, second = { 0 };
-	char accept[29], error[100];
-	const char *why, *peer = len > 0 && data[0] & 0x80 ? "unix" : "1.2.3.4";
-	enum handshake_event a, b;
-	size_t used, again;
+	struct str whole = { 0 }, parts = { 0 };
+	size_t step;
 
-	if (config.database == NULL)
-		MUST(config_load(&config, NULL, error, sizeof(error)) == 0);
-	if (len > 0) {
-		size_t step = 1 + data[0] % 16;
-
-		a = read_all(whole, data + 1, len - 1, SIZE_MAX, &used);
-		b = read_all(parts, data + 1, len - 1, step, &again);
-		/* Of two faults the cut decides which one is seen first. */
-		MUST(a == b || (is_refused(a) && is_refused(b)));
-		/* The daemon fills those that it refuses too. */
-		handshake_fill(whole, &first, &config, peer);
-		handshake_fill(parts, &second, &config, peer);
-		if (a == HANDSHAKE_DONE) {
-			MUST(used == again);
-			MUST(first.arena.len == second.arena.len);
-			MUST(memcmp(first.arena.p, second.arena.p,
-				 first.arena.len) == 0);
-			MUST(handshake_check(&first, accept, &why) ==
-			     handshake_check(&second, accept, &why));
-			check_vars(&first, strcmp(peer, "unix") == 0);
-		}
-	}
-	req_free(&first);
-	req_free(&second);
-	handshake_free(whole);
-	handshake_free(parts);
+	if (server.config.database == NULL)
+		set_up();
+	if (len == 0)
+		return 0;
+	step = 1 + data[0] % 16;
+	read_alone(data + 1, len - 1, step,
+	    data[0] & 0x80 ? "unix" : "1.2.3.4");
+	speak(data + 1, len - 1, SIZE_MAX, &whole);
+	speak(data + 1, len - 1, step, &parts);
+	/* The line tells the status; the rest has a date, and pieces. */
+	MUST(whole.len == 0 ? parts.len == 0 : parts.len >= 12);
+	MUST(whole.len == 0 || memcmp(whole.p, parts.p, 12) == 0);
+	str_free(&whole);
+	str_free(&parts);
 	return 0;
 }
