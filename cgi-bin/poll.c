@@ -12,6 +12,7 @@
 #include "shared/change.h"
 #include "shared/conn.h"
 #include "shared/interest.h"
+#include "shared/loss.h"
 #include "shared/server.h"
 #include "shared/sink.h"
 #include "shared/str.h"
@@ -20,9 +21,12 @@
 
 /* Messages for one answer. */
 struct collection {
-	const struct server *server; /* for epoch and limits */
-	struct str messages;         /* JSON objects with commas between */
-	int64_t n;                   /* how many */
+	struct server *server;     /* for database and limits */
+	struct interest *interest; /* what is asked for */
+	struct answer *answer;     /* its cursor is the place */
+	struct str messages;       /* JSON objects with commas between */
+	int64_t n;                 /* how many */
+	bool unlearned;            /* some want's `told` is unknown */
 };
 
 static bool
@@ -43,39 +47,78 @@ collect(const struct change *ch, void *arg)
 	return !is_full(c);
 }
 
+static bool
+is_wanted(const struct change *ch, void *arg)
+{
+	const struct collection *c = arg;
+
+	return wants_match(&c->interest->wants, ch->channel, ch->channel_len);
+}
+
+/* What is pruned between our looks at the table is told as well. */
+static enum db_status
+look_for_losses(void *arg)
+{
+	struct collection *c = arg;
+	struct wants *wants = &c->interest->wants;
+	enum db_status status = DB_OK;
+
+	for (size_t i = 0; i < wants->n && status == DB_OK; i++)
+		status = loss_look(&c->server->hub.db, wants->p[i].name,
+		    wants->p[i].len, wants->p[i].is_prefix, c->answer->cursor,
+		    &wants->p[i].told, &c->answer->reset);
+	c->unlearned = c->unlearned && status != DB_OK;
+	return status;
+}
+
 /* Reads from the cursor on; sets answer->cursor and answer->reset. */
 static enum db_status
-read_messages(struct server *server, const struct interest *interest,
-    struct collection *c, struct answer *answer)
+read_messages(struct server *server, struct collection *c)
 {
 	struct hub *hub = &server->hub;
+	struct answer *answer = c->answer;
+	const struct wants *wants = &c->interest->wants;
+	struct backlog backlog = { .wanted = is_wanted,
+		.look = look_for_losses,
+		.each = collect,
+		.arg = c };
 	enum db_status status;
 	bool done = false;
 
 	status = hub_refresh(hub);
 	if (status != DB_OK)
 		return status;
-	status = interest_resolve(&hub->db, interest->want, interest->n,
-	    &interest->cursor, hub->newest, &answer->cursor, &answer->reset);
-	while (status == DB_OK && !done && !is_full(c))
-		status = backlog_read(&hub->db, interest->want, interest->n,
-		    &answer->cursor, hub->newest, collect, c, &done);
+	status = interest_resolve(&hub->db, c->interest, hub->newest,
+	    &answer->cursor, &answer->reset);
+	c->unlearned = wants->p[0].told == LOSS_UNKNOWN;
+	if (backlog_by_index(wants->n, wants->nprefixes,
+		hub->newest - answer->cursor)) {
+		backlog.want = wants->p;
+		backlog.n = wants->n;
+	}
+	while (status == DB_OK && !done && !is_full(c)) {
+		backlog.look_first = c->unlearned;
+		status = backlog_read(&hub->db, &backlog, &answer->cursor,
+		    hub->newest, &done);
+	}
 	return status;
 }
 
 static void
 answer_interest(struct server *server, struct conn *conn, struct req *req,
-    const struct interest *interest)
+    struct interest *interest)
 {
-	struct collection c = { .server = server };
 	struct str cors = { 0 };
 	struct answer answer = { .head_only = req_is(req, "HEAD") };
+	struct collection c = { .server = server,
+		.interest = interest,
+		.answer = &answer };
 	enum db_status status;
 
 	access_add_cors(req, &cors);
 	str_addz(&cors, "");
 	answer.cors = cors.p;
-	status = read_messages(server, interest, &c, &answer);
+	status = read_messages(server, &c);
 	answer.epoch = server->hub.epoch;
 	answer.messages = c.messages.p;
 	answer.len = c.messages.len;

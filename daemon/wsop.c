@@ -108,38 +108,11 @@ add_names(struct interest *in, json_t *value, bool is_prefix, int64_t max)
 		if (name == NULL || !name_valid(name, len))
 			return "a channel name or prefix must be a string of 1 "
 			       "to 255 bytes without control characters";
-		if ((int64_t)in->n >= max)
+		if (wants_add(&in->wants, name, len, is_prefix) &&
+		    (int64_t)in->wants.n > max)
 			return "too many channels";
-		in->want =
-		    xreallocarray(in->want, in->n + 1, sizeof(*in->want));
-		in->want[in->n++] = (struct want){ name, len, is_prefix };
 	}
 	return NULL;
-}
-
-static int
-compare_wants(const void *one, const void *other)
-{
-	const struct want *a = one, *b = other;
-
-	if (a->is_prefix != b->is_prefix)
-		return a->is_prefix ? 1 : -1;
-	if (a->len != b->len)
-		return a->len < b->len ? -1 : 1;
-	return memcmp(a->name, b->name, a->len);
-}
-
-/* A name that stands there twice is looked up once. */
-static void
-merge_equal(struct interest *in)
-{
-	size_t kept = 1;
-
-	qsort(in->want, in->n, sizeof(*in->want), compare_wants);
-	for (size_t i = 1; i < in->n; i++)
-		if (compare_wants(&in->want[i], &in->want[kept - 1]) != 0)
-			in->want[kept++] = in->want[i];
-	in->n = kept;
 }
 
 /* What subscribe and unsubscribe name.  Returns NULL or what is wrong. */
@@ -159,10 +132,8 @@ read_wants(json_t *root, struct interest *in, int64_t max)
 		if (value != NULL && !json_is_null(value))
 			wrong = add_names(in, value, members[i].is_prefix, max);
 	}
-	if (wrong == NULL && in->n == 0)
+	if (wrong == NULL && in->wants.n == 0)
 		wrong = "no channel: name one by channel, channels or prefix";
-	if (wrong == NULL)
-		merge_equal(in);
 	return wrong;
 }
 
@@ -187,25 +158,25 @@ read_since(json_t *root, struct cursor *cursor)
 
 /* How many of them it does not have yet. */
 static size_t
-count_new(const struct client *client, const struct interest *in)
+count_new(const struct client *client, const struct wants *wants)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < in->n; i++)
-		n += client_has(client, &in->want[i]) ? 0 : 1;
+	for (size_t i = 0; i < wants->n; i++)
+		n += client_has(client, &wants->p[i]) ? 0 : 1;
 	return n;
 }
 
 /* Those that it has already and that name no cursor stay as they are. */
-static void
-drop_known(const struct client *client, struct interest *in)
+static size_t
+drop_known(const struct client *client, struct wants *wants)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < in->n; i++)
-		if (!client_has(client, &in->want[i]))
-			in->want[kept++] = in->want[i];
-	in->n = kept;
+	for (size_t i = 0; i < wants->n; i++)
+		if (!client_has(client, &wants->p[i]))
+			wants->p[kept++] = wants->p[i];
+	return kept;
 }
 
 static void
@@ -220,9 +191,9 @@ subscribe(struct wsconn *conn, json_t *root, const json_t *ref)
 	bool reset = false;
 
 	wrong = read_wants(root, &in, server->config.ws_max_channels);
-	if (wrong == NULL &&
-	    (int64_t)(conn->client.subs.n + count_new(&conn->client, &in)) >
-		server->config.ws_max_channels)
+	if (wrong == NULL && (int64_t)(conn->client.subs.n +
+				       count_new(&conn->client, &in.wants)) >
+				 server->config.ws_max_channels)
 		wrong = "too many channels";
 	if (wrong == NULL && !read_since(root, &in.cursor))
 		wrong = "since is not a cursor: EPOCH-ID, an id, earliest, "
@@ -232,7 +203,7 @@ subscribe(struct wsconn *conn, json_t *root, const json_t *ref)
 		interest_free(&in);
 		return;
 	}
-	if (hub->nsubs + in.n > SUBS_MAX) {
+	if (hub->nsubs + in.wants.n > SUBS_MAX) {
 		fail(conn, ref, 503, "this server has too many subscriptions");
 		interest_free(&in);
 		return;
@@ -244,20 +215,22 @@ subscribe(struct wsconn *conn, json_t *root, const json_t *ref)
 		return;
 	}
 	if (in.cursor.kind != CURSOR_LATEST)
-		wsread_add_work(in.n * NAME_WORK);
+		wsread_add_work(in.wants.n * NAME_WORK);
 	if (status == DB_OK)
-		status = interest_resolve(&hub->db, in.want, in.n, &in.cursor,
-		    hub->newest, &after, &reset);
+		status = interest_resolve(&hub->db, &in, hub->newest, &after,
+		    &reset);
 	if (status != DB_OK) {
 		fail(conn, ref, 503, "the database does not answer: %s",
 		    hub->db.error);
 	} else {
-		if (in.cursor.kind == CURSOR_LATEST)
-			drop_known(&conn->client, &in);
+		size_t n = in.cursor.kind == CURSOR_LATEST
+			       ? drop_known(&conn->client, &in.wants)
+			       : in.wants.n;
+
 		succeed(conn, ref, after);
 		if (reset)
 			client_tell_reset(&conn->client, after);
-		client_subscribe(&conn->client, in.want, in.n, after);
+		client_subscribe(&conn->client, in.wants.p, n, after);
 	}
 	interest_free(&in);
 }
@@ -271,7 +244,7 @@ unsubscribe(struct wsconn *conn, json_t *root, const json_t *ref)
 	if (wrong != NULL) {
 		fail(conn, ref, 400, "%s", wrong);
 	} else {
-		client_unsubscribe(&conn->client, in.want, in.n);
+		client_unsubscribe(&conn->client, in.wants.p, in.wants.n);
 		succeed(conn, ref, conn->server->hub.last_id);
 	}
 	interest_free(&in);

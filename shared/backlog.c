@@ -14,21 +14,32 @@
 #include "shared/backlog.h"
 #include "shared/change.h"
 #include "shared/clock.h"
-#include "shared/interest.h"
 #include "shared/str.h"
+#include "shared/want.h"
 
-#define WALK_ROWS 4000 /* rows looked at in one call */
+#define STEP_US    2000 /* of work in one call */
+#define LOOK_ROWS  32   /* rows between two looks at the clock */
+#define FEW        32   /* channels for which the index is always right */
+#define MERGED_MAX 1000 /* channels whose next ids are looked up at once */
 
 /* What all three ways share. */
 struct walk {
-	struct db *db;                                  /* to read from */
-	const struct want *want;                        /* what is wanted */
-	size_t n;                                       /* rows of it */
-	int64_t upto;                                   /* last id to read */
-	int64_t now_ms;                                 /* wall clock */
-	bool (*each)(const struct change *, void *arg); /* the receiver */
-	void *arg;                                      /* the receiver's */
+	struct db *db;                 /* to read from */
+	const struct backlog *backlog; /* who reads */
+	int64_t upto;                  /* last id to read */
+	int64_t now_ms;                /* wall clock */
+	int64_t until_us;              /* monotonic: enough was done then */
+	unsigned rows;                 /* looked at so far */
+	bool looked;                   /* for prunings, in this snapshot */
 };
+
+/* Whether enough was done for one call. */
+static bool
+is_over(struct walk *walk)
+{
+	return ++walk->rows % LOOK_ROWS == 0 &&
+	       clock_mono_us() >= walk->until_us;
+}
 
 /* Hands the row over that stmt stands on.  Returns false to stop. */
 static bool
@@ -37,33 +48,38 @@ hand_over(const struct walk *walk, struct change *ch, sqlite3_stmt *stmt)
 	change_read_rest(ch, stmt);
 	if (change_expired(ch, walk->now_ms))
 		return true;
-	return walk->each(ch, walk->arg);
+	return walk->backlog->each(ch, walk->backlog->arg);
 }
 
-/* A statement that yields rows in order: of one channel, or all rows. */
 static enum db_status
-read_rows(const struct walk *walk, sqlite3_stmt *stmt, bool filter,
-    int64_t *after, bool *done)
+look(struct walk *walk)
 {
+	if (walk->looked)
+		return DB_OK;
+	walk->looked = true;
+	return walk->backlog->look(walk->backlog->arg);
+}
+
+static enum db_status
+read_channel(struct walk *walk, int64_t *after, bool *done)
+{
+	sqlite3_stmt *stmt = walk->db->stmt[DB_CHANGES_CHANNEL_AFTER];
+	const struct want *want = walk->backlog->want;
 	enum db_status status;
 	struct change ch;
-	int left = WALK_ROWS, rc;
+	bool more = true;
+	int rc;
 
-	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+	sqlite3_bind_text(stmt, 1, want->name, (int)want->len, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 2, *after);
+	while (more && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		change_read_key(&ch, stmt);
 		if (ch.id > walk->upto) {
 			rc = SQLITE_DONE;
 			break;
 		}
 		*after = ch.id;
-		if (filter && !interest_matches(walk->want, walk->n, ch.channel,
-				  ch.channel_len)) {
-			if (--left == 0)
-				break;
-			continue;
-		}
-		if (!hand_over(walk, &ch, stmt) || --left == 0)
-			break;
+		more = hand_over(walk, &ch, stmt) && !is_over(walk);
 	}
 	*done = rc == SQLITE_DONE;
 	status = db_status(walk->db, rc);
@@ -71,29 +87,47 @@ read_rows(const struct walk *walk, sqlite3_stmt *stmt, bool filter,
 	return status;
 }
 
+/*
+ * All rows, in order.  Ids have no gaps by themselves: where one is missing it
+ * was removed, and only then the watermarks have to be asked.
+ */
 static enum db_status
-read_channel(const struct walk *walk, int64_t *after, bool *done)
-{
-	sqlite3_stmt *stmt = walk->db->stmt[DB_CHANGES_CHANNEL_AFTER];
-
-	sqlite3_bind_text(stmt, 1, walk->want[0].name, (int)walk->want[0].len,
-	    SQLITE_STATIC);
-	sqlite3_bind_int64(stmt, 2, *after);
-	return read_rows(walk, stmt, false, after, done);
-}
-
-static enum db_status
-read_all(const struct walk *walk, int64_t *after, bool *done)
+read_all(struct walk *walk, int64_t *after, bool *done)
 {
 	sqlite3_stmt *stmt = walk->db->stmt[DB_CHANGES_AFTER];
+	const struct backlog *backlog = walk->backlog;
+	enum db_status status = DB_OK;
+	struct change ch;
+	bool more = true;
+	int rc = SQLITE_ROW;
 
 	sqlite3_bind_int64(stmt, 1, *after);
-	return read_rows(walk, stmt, true, after, done);
+	while (more && status == DB_OK &&
+	       (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		change_read_key(&ch, stmt);
+		if (ch.id != *after + 1)
+			status = look(walk);
+		if (status != DB_OK || ch.id > walk->upto) {
+			rc = SQLITE_DONE;
+			break;
+		}
+		*after = ch.id;
+		more = (!backlog->wanted(&ch, backlog->arg) ||
+			   hand_over(walk, &ch, stmt)) &&
+		       !is_over(walk);
+	}
+	if (rc == SQLITE_DONE && status == DB_OK && *after < walk->upto)
+		status = look(walk);
+	*done = rc == SQLITE_DONE;
+	if (status == DB_OK)
+		status = db_status(walk->db, rc);
+	db_done(stmt);
+	return status;
 }
 
 /* The next message of one channel. */
 struct next {
-	int64_t id;              /* its id */
+	int64_t id;              /* its id, INT64_MAX = there is none */
 	const struct want *want; /* the channel */
 };
 
@@ -156,53 +190,67 @@ hand_over_id(const struct walk *walk, int64_t id, bool *more)
 }
 
 static enum db_status
-read_merged(const struct walk *walk, int64_t *after, bool *done)
+read_merged(struct walk *walk, int64_t *after, bool *done)
 {
-	struct next *heap = xcalloc(walk->n, sizeof(*heap));
+	size_t n = walk->backlog->n;
+	struct next *heap = xcalloc(n, sizeof(*heap));
 	enum db_status status = DB_OK;
-	int left = WALK_ROWS;
 	bool more = true;
 
-	for (size_t i = 0; i < walk->n && status == DB_OK; i++) {
-		heap[i].want = &walk->want[i];
+	for (size_t i = 0; i < n && status == DB_OK; i++) {
+		heap[i].want = &walk->backlog->want[i];
 		status = find_next(walk, heap[i].want, *after, &heap[i].id);
 	}
-	for (size_t i = walk->n / 2; i-- > 0;)
-		sift_down(heap, walk->n, i);
-	while (
-	    status == DB_OK && more && left-- > 0 && heap[0].id != INT64_MAX) {
+	for (size_t i = n / 2; i-- > 0;)
+		sift_down(heap, n, i);
+	while (status == DB_OK && more && heap[0].id != INT64_MAX) {
 		status = hand_over_id(walk, heap[0].id, &more);
 		if (status != DB_OK)
 			break;
 		*after = heap[0].id;
 		status = find_next(walk, heap[0].want, *after, &heap[0].id);
-		sift_down(heap, walk->n, 0);
+		sift_down(heap, n, 0);
+		more = more && !is_over(walk);
 	}
 	*done = status == DB_OK && heap[0].id == INT64_MAX;
 	free(heap);
 	return status;
 }
 
-enum db_status
-backlog_read(struct db *db, const struct want *want, size_t n, int64_t *after,
-    int64_t upto, bool (*each)(const struct change *, void *), void *arg,
-    bool *done)
+bool
+backlog_by_index(size_t n, size_t nprefixes, int64_t behind)
 {
-	struct walk walk = { db, want, n, upto, clock_wall_ms(), each, arg };
+	return nprefixes == 0 && n > 0 &&
+	       (n <= FEW || (n <= MERGED_MAX && behind > 4 * (int64_t)n));
+}
+
+enum db_status
+backlog_read(struct db *db, const struct backlog *backlog, int64_t *after,
+    int64_t upto, bool *done)
+{
+	struct walk walk = { .db = db,
+		.backlog = backlog,
+		.upto = upto,
+		.now_ms = clock_wall_ms(),
+		.until_us = clock_mono_us() + STEP_US };
 	enum db_status status;
-	bool any_prefix = false;
 
 	*done = true;
-	if (n == 0 || *after >= upto)
+	if (*after >= upto)
 		return DB_OK;
-	for (size_t i = 0; i < n; i++)
-		any_prefix = any_prefix || want[i].is_prefix;
-	if (any_prefix)
-		status = read_all(&walk, after, done);
-	else if (n == 1)
-		status = read_channel(&walk, after, done);
-	else
-		status = read_merged(&walk, after, done);
+	status = db_begin_read(db, DB_HERE);
+	if (status != DB_OK)
+		return status;
+	if (backlog->n > 0 || backlog->look_first)
+		status = look(&walk);
+	if (status == DB_OK)
+		status = backlog->n == 0   ? read_all(&walk, after, done)
+			 : backlog->n == 1 ? read_channel(&walk, after, done)
+					   : read_merged(&walk, after, done);
+	if (status == DB_OK)
+		status = db_commit(db);
+	if (db->begin_site != NULL)
+		db_rollback(db);
 	if (status == DB_OK && *done && *after < upto)
 		*after = upto;
 	return status;

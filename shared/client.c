@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/backlog.h"
 #include "shared/board.h"
 #include "shared/change.h"
 #include "shared/chunk.h"
@@ -21,14 +20,11 @@
 #include "shared/hub.h"
 #include "shared/interest.h"
 #include "shared/log.h"
+#include "shared/loss.h"
 #include "shared/mute.h"
 #include "shared/settle.h"
 #include "shared/sink.h"
 #include "shared/str.h"
-
-#define QUEUE_HIGH  (64 * 1024) /* bytes queued, above: not fed, not live */
-#define STUCK_MS    2500        /* no byte taken: lag counts as stuck */
-#define ANSWER_HIGH (1 << 20)   /* bytes in one answer of a long poll */
 
 static const char *const state_names[CLIENT__MAX] = {
 	[CLIENT_NEW] = "new",
@@ -54,113 +50,11 @@ client_set_state(struct client *client, enum client_state state)
 	client->state = (uint8_t)state;
 }
 
-static const struct transport *
-transport_of(const struct client *client)
-{
-	return client->form->transport;
-}
-
-/* Pushes a chunk to a stream. */
-static void
-push(struct client *client, struct chunk *chunk)
+void
+client_push(struct client *client, struct chunk *chunk)
 {
 	sink_push(client->sink, chunk);
 	hub_mark_dirty(client->hub, client);
-}
-
-static bool
-is_full(const struct client *client)
-{
-	if (transport_of(client)->once)
-		return (int64_t)client->collected >=
-			   client->hub->config->max_messages ||
-		       client->body.len >= ANSWER_HIGH;
-	return client->sink->queued >= QUEUE_HIGH;
-}
-
-/* Whether a message that its channels bring is not for it all the same. */
-static bool
-is_withheld(struct client *client, const struct change *ch)
-{
-	return (ch->id <= client->uneven_upto &&
-		   !subs_lack(&client->subs, client->hub, ch)) ||
-	       (!STAILQ_EMPTY(&client->mutes) &&
-		   mutes_have(&client->mutes, ch->id));
-}
-
-/* Gives one message to a client that has room. */
-static void
-give(struct client *client, const struct change *ch)
-{
-	struct chunk *chunk;
-
-	client->pos = ch->id;
-	if (is_withheld(client, ch))
-		return;
-	chunk = form_encode(&client->hub->forms, client->form, ch,
-	    client->hub->epoch);
-	client->hub->delivered++;
-	if (!transport_of(client)->once) {
-		push(client, chunk);
-		return;
-	}
-	if (client->collected++ > 0)
-		str_add(&client->body, ",", 1);
-	str_add(&client->body, chunk->bytes, chunk->len);
-	chunk_unref(chunk);
-	hub_mark_dirty(client->hub, client);
-}
-
-/* Whether it takes nothing while much waits for it. */
-static bool
-is_stuck(const struct client *client)
-{
-	return client->lag_bytes > client->hub->config->queue_bytes &&
-	       client->sink->blocked &&
-	       clock_mono_ms() - client->sink->progress_ms >= STUCK_MS;
-}
-
-void
-client_deliver(struct client *client, const struct change *ch)
-{
-	switch ((enum client_state)client->state) {
-	case CLIENT_LIVE:
-		if (ch->id <= client->pos)
-			return;
-		if (!is_full(client)) {
-			give(client, ch);
-			return;
-		}
-		if (transport_of(client)->once) {
-			client->cut_short = true;
-			return;
-		}
-		client_set_state(client, CLIENT_BEHIND);
-		client->pos = ch->id - 1;
-		client->lag_bytes = 0;
-		hub_mark_behind(client->hub, client);
-		return;
-	case CLIENT_BEHIND:
-		client->lag_bytes += (int64_t)ch->data_len;
-		if (!client->doomed && is_stuck(client)) {
-			client->doomed = true;
-			hub_mark_dirty(client->hub, client);
-		}
-		return;
-	case CLIENT_NEW:
-	case CLIENT_ENDING:
-	case CLIENT__MAX:
-		return;
-	}
-}
-
-static bool
-give_backlog(const struct change *ch, void *arg)
-{
-	struct client *client = arg;
-
-	give(client, ch);
-	return !is_full(client);
 }
 
 struct mute *
@@ -172,77 +66,7 @@ client_mute(struct client *client)
 }
 
 void
-client_tell_reset(struct client *client, int64_t after)
-{
-	client->reset = false;
-	client->was_reset = true;
-	board_add(client->hub->board, BOARD_RESETS, 1);
-	if (transport_of(client)->once)
-		hub_mark_dirty(client->hub, client);
-	else if (transport_of(client)->reset != NULL)
-		push(client, transport_of(client)->reset(client->form,
-				 client->hub->epoch, after));
-}
-
-/*
- * The cursor of a reset is one that leads to the same reset.  Who has got all
- * that is kept has a better one, even where nothing was.
- */
-static void
-tell_cursor(struct client *client)
-{
-	if (!client->was_reset || transport_of(client)->cursor == NULL)
-		return;
-	client->was_reset = false;
-	push(client, transport_of(client)->cursor(client->form,
-			 client->hub->epoch, client->pos));
-}
-
-static void schedule(struct client *client);
-
-void
-client_feed(struct client *client)
-{
-	struct hub *hub = client->hub;
-	struct want *want;
-	size_t n;
-	bool done = false;
-	enum db_status status;
-
-	if (client->state != CLIENT_BEHIND)
-		return;
-	if (client->reset)
-		client_tell_reset(client, client->pos);
-	client->full = is_full(client);
-	if (client->full) {
-		hub_mark_dirty(hub, client);
-		return; /* it goes on when its sink has emptied */
-	}
-	if (hub->db.handle == NULL) {
-		hub_mark_dirty(hub, client);
-		schedule(client);
-		return; /* its timer comes back to it */
-	}
-	want = subs_wants(&client->subs,
-	    client->pos < client->uneven_upto ? hub->last_id : INT64_MAX, &n);
-	status = backlog_read(&hub->db, want, n, &client->pos, hub->last_id,
-	    give_backlog, client, &done);
-	free(want);
-	if (status == DB_OK && done) {
-		client_set_state(client, CLIENT_LIVE);
-		tell_cursor(client);
-	} else if (status == DB_OK && is_full(client)) {
-		client->full = true;
-	} else if (status == DB_OK) {
-		hub_mark_behind(hub, client);
-	} else {
-		schedule(client); /* the same */
-	}
-	hub_mark_dirty(hub, client);
-}
-
-static void
-schedule(struct client *client)
+client_schedule(struct client *client)
 {
 	const struct config *config = client->hub->config;
 	int64_t now_ms = clock_mono_ms(), next = client->ends_ms;
@@ -250,7 +74,7 @@ schedule(struct client *client)
 
 	if (client->sink->blocked || client->state == CLIENT_ENDING)
 		next = last + config->stall_ms;
-	else if (transport_of(client)->beat != NULL &&
+	else if (client->form->transport->beat != NULL &&
 		 last + config->heartbeat_ms < next)
 		next = last + config->heartbeat_ms;
 	if (client->state == CLIENT_BEHIND && next > now_ms + config->check_ms)
@@ -267,12 +91,12 @@ client_finish(struct client *client)
 
 	if (client->state == CLIENT_ENDING)
 		return;
-	if (transport_of(client)->once) {
+	if (client->form->transport->once) {
 		/* Its time may be over before it was told. */
 		client->was_reset = client->was_reset || client->reset;
-		transport_of(client)->answer(client);
-	} else if (transport_of(client)->bye != NULL)
-		bye = transport_of(client)->bye(client);
+		client->form->transport->answer(client);
+	} else if (client->form->transport->bye != NULL)
+		bye = client->form->transport->bye(client);
 	if (bye != NULL)
 		sink_push(client->sink, bye);
 	sink_end(client->sink);
@@ -296,13 +120,14 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 		hub_mark_dirty(client->hub, client);
 	} else if (now_ms >= client->ends_ms) {
 		client_finish(client);
-	} else if (transport_of(client)->beat != NULL &&
+	} else if (client->form->transport->beat != NULL &&
 		   !client->sink->blocked && idle_ms >= config->heartbeat_ms) {
-		push(client, transport_of(client)->beat(client->form));
+		client_push(client,
+		    client->form->transport->beat(client->form));
 	}
 	if (client->state == CLIENT_BEHIND)
 		hub_mark_behind(client->hub, client);
-	schedule(client);
+	client_schedule(client);
 	hub_settle(client->hub);
 }
 
@@ -313,13 +138,13 @@ client_drained(struct client *client)
 	if (client->state != CLIENT_BEHIND)
 		return;
 	hub_mark_behind(client->hub, client);
-	schedule(client);
+	client_schedule(client);
 }
 
 bool
 client_ready(const struct client *client, struct iovec *iov)
 {
-	return !client->doomed && !transport_of(client)->once &&
+	return !client->doomed && !client->form->transport->once &&
 	       sink_lone(client->sink, iov);
 }
 
@@ -344,17 +169,17 @@ client_settle(struct client *client, int64_t now_ms)
 	}
 	if (client->doomed) {
 		log_info("a client of %s is cut: it took nothing for %lld ms",
-		    transport_of(client)->name,
+		    client->form->transport->name,
 		    (long long)(now_ms - client->sink->progress_ms));
 		board_add(client->hub->board, BOARD_SLOW, 1);
 		client->gone(client);
 		return;
 	}
-	if (transport_of(client)->once && client->state == CLIENT_LIVE &&
+	if (client->form->transport->once && client->state == CLIENT_LIVE &&
 	    (client->collected > 0 || client->was_reset)) {
 		client_finish(client);
-	} else if (transport_of(client)->once &&
-		   client->state == CLIENT_BEHIND && is_full(client)) {
+	} else if (client->form->transport->once &&
+		   client->state == CLIENT_BEHIND && client_is_full(client)) {
 		client_finish(client);
 	}
 	if (sink_flush(client->sink, now_ms) == -1) {
@@ -370,7 +195,7 @@ client_settle(struct client *client, int64_t now_ms)
 	if (client->full && client->sink->count == 0)
 		client_drained(client);
 	if (client->sink->blocked != was_blocked)
-		schedule(client);
+		client_schedule(client);
 }
 
 bool
@@ -388,7 +213,17 @@ add_sub(struct client *client, const struct want *want, int64_t after)
 		sub = hub_subscribe(client->hub, client, want->name, want->len,
 		    want->is_prefix);
 		subs_add(&client->subs, sub);
+		sub->told = want->told;
+	} else if (want->told != LOSS_UNKNOWN) {
+		sub->told = want->told;
+	} else {
+		/* It has seen what it had; the rest it is still told of. */
+		if (sub->told < sub->after)
+			sub->told = sub->after;
+		if (sub->told < client->pos)
+			sub->told = client->pos;
 	}
+	client->unlearned = client->unlearned || sub->told == LOSS_UNKNOWN;
 	sub->after = after;
 }
 
@@ -460,15 +295,15 @@ client_unsubscribe(struct client *client, const struct want *want, size_t n)
 
 enum db_status
 client_attach(struct client *client, struct hub *hub, struct sink *sink,
-    struct form *form, const struct interest *interest, int64_t life_ms)
+    struct form *form, struct interest *interest, int64_t life_ms)
 {
 	enum db_status status;
 	int64_t after = 0;
 
 	status = hub_refresh(hub);
 	if (status == DB_OK)
-		status = interest_resolve(&hub->db, interest->want, interest->n,
-		    &interest->cursor, hub->newest, &after, &client->reset);
+		status = interest_resolve(&hub->db, interest, hub->newest,
+		    &after, &client->reset);
 	if (status != DB_OK) {
 		form_release(&hub->forms, form);
 		return status;
@@ -480,7 +315,7 @@ client_attach(struct client *client, struct hub *hub, struct sink *sink,
 	client->pos = after;
 	client->conditional = interest->conditional;
 	client->ends_ms = clock_mono_ms() + life_ms;
-	client_subscribe(client, interest->want, interest->n, after);
+	client_subscribe(client, interest->wants.p, interest->wants.n, after);
 	TAILQ_INSERT_TAIL(&hub->clients, client, link);
 	hub->nclients++;
 	board_add(hub->board, BOARD_CLIENTS, 1);
@@ -498,7 +333,7 @@ client_start(struct client *client)
 	hub_mark_dirty(hub, client);
 	client_feed(client);
 	/* Most are live now and need no look soon. */
-	schedule(client);
+	client_schedule(client);
 	hub_settle(hub);
 }
 
@@ -514,7 +349,9 @@ client_restart(struct client *client)
 	SUBS_FOREACH(sub, &client->subs)
 	{
 		sub->after = 0;
+		sub->told = LOSS_UNKNOWN;
 	}
+	client->unlearned = true;
 	mutes_clear(&client->mutes);
 	if (client->state == CLIENT_LIVE)
 		client_set_state(client, CLIENT_BEHIND);

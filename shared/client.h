@@ -16,6 +16,7 @@
 #include "shared/subs.h"
 
 struct change;
+struct chunk;
 struct form;
 struct hub;
 struct interest;
@@ -50,6 +51,7 @@ struct client {
 	bool full;                       /* more waits for room in its queue */
 	bool reset;                      /* has yet to be told of a reset */
 	bool was_reset;                  /* was told */
+	bool unlearned;                  /* some sub's `told` is unknown */
 	bool conditional;                /* once: nothing new is a 304 */
 	bool cut_short; /* once: more waits than was collected */
 	bool doomed;    /* to be closed at the next settling */
@@ -78,7 +80,7 @@ struct client {
  * released.
  */
 enum db_status client_attach(struct client *client, struct hub *hub,
-    struct sink *sink, struct form *form, const struct interest *interest,
+    struct sink *sink, struct form *form, struct interest *interest,
     int64_t life_ms);
 
 /* Sends what it has missed and lets it go live. */
@@ -113,6 +115,12 @@ void client_detach(struct client *client);
 /* A message of one of its channels was committed. */
 void client_deliver(struct client *client, const struct change *change);
 
+/*
+ * Something behind `pos` was pruned that the hub has not read: a live client
+ * goes back there, looks whether it concerns it, and goes on.
+ */
+void client_check(struct client *client, int64_t pos);
+
 /* The database is another one: starts over with a reset. */
 void client_restart(struct client *client);
 
@@ -139,6 +147,15 @@ void client_drained(struct client *client);
 
 /* Ends it in an orderly way, as at the end of its life. */
 void client_finish(struct client *client);
+
+/* Queues a chunk for a stream. */
+void client_push(struct client *client, struct chunk *chunk);
+
+/* Whether its queue, or its answer, has no room for more messages. */
+bool client_is_full(const struct client *client);
+
+/* Sets its timer for what comes next. */
+void client_schedule(struct client *client);
 
 /* Any state to any other goes through here. */
 void client_set_state(struct client *client, enum client_state state);

@@ -7,6 +7,9 @@
 /* Milliseconds of CLOCK_MONOTONIC: for deadlines and ages. */
 int64_t clock_mono_ms(void);
 
+/* Microseconds of the same clock: for budgets of work. */
+int64_t clock_mono_us(void);
+
 /* Milliseconds since 1970 UTC: for what is stored and shown. */
 int64_t clock_wall_ms(void);
 

@@ -141,6 +141,51 @@ deliver_topic(struct topic *topic, const struct change *ch)
 	}
 }
 
+/* Those who are live look whether it was theirs that was pruned. */
+static void
+check_topic(struct topic *topic, int64_t pos)
+{
+	struct sub *sub;
+
+	LIST_FOREACH(sub, &topic->subs, link) {
+		client_check(sub->client, pos);
+	}
+}
+
+/*
+ * Ids have no gaps by themselves.  Where we find one, rows were removed before
+ * we came to them; their channels have a watermark behind where we are.  To be
+ * called in the snapshot in which the gap was seen: the rows behind it that are
+ * still there have been removed by nobody.
+ */
+static enum db_status
+check_gap(struct hub *hub)
+{
+	sqlite3_stmt *stmt = hub->db.stmt[DB_WATERMARKS_ABOVE];
+	struct topic *topics[TOPICS_MATCHED];
+	enum db_status status;
+	struct client *client;
+	int rc;
+
+	sqlite3_bind_int64(stmt, 1, hub->last_id);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		size_t len = (size_t)sqlite3_column_bytes(stmt, 0), n = 0;
+
+		if (len == 0)
+			TAILQ_FOREACH(client, &hub->clients, link)
+				client_check(client, hub->last_id);
+		else if (len <= 255)
+			n = topics_match(&hub->topics,
+			    (const char *)sqlite3_column_text(stmt, 0), len,
+			    topics);
+		for (size_t i = 0; i < n; i++)
+			check_topic(topics[i], hub->last_id);
+	}
+	status = db_status(&hub->db, rc);
+	db_done(stmt);
+	return status;
+}
+
 /* One row: to those who wait for it.  Returns what it adds to a queue. */
 static size_t
 deliver_row(struct hub *hub, sqlite3_stmt *stmt, int64_t now_ms)
@@ -182,21 +227,50 @@ read_batch(struct hub *hub, struct reading *reading)
 {
 	sqlite3_stmt *stmt = hub->db.stmt[DB_CHANGES_AFTER];
 	int64_t now_ms = clock_wall_ms();
-	enum db_status status;
+	enum db_status status = DB_OK;
+	bool checked = false;
 	size_t bytes = 0;
-	int rows = 0, rc;
+	int rows = 0, rc = SQLITE_ROW;
 
 	sqlite3_bind_int64(stmt, 1, hub->last_id);
-	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+	while (rows < BATCH_ROWS && bytes < BATCH_COST &&
+	       (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		if (!checked &&
+		    sqlite3_column_int64(stmt, 0) != hub->last_id + 1) {
+			checked = true;
+			status = check_gap(hub);
+			if (status != DB_OK)
+				break;
+		}
 		bytes += deliver_row(hub, stmt, now_ms);
-		if (++rows >= BATCH_ROWS || bytes >= BATCH_COST)
-			break;
+		rows++;
+	}
+	if (rc == SQLITE_DONE && hub->last_id < hub->newest) {
+		status = checked ? DB_OK : check_gap(hub);
+		if (status == DB_OK)
+			hub->last_id = hub->newest;
 	}
 	reading->more = rc == SQLITE_ROW;
 	reading->rows += rows;
 	reading->bytes += bytes;
-	status = db_status(&hub->db, rc);
+	if (status == DB_OK)
+		status = db_status(&hub->db, rc);
 	db_done(stmt);
+	return status;
+}
+
+/* The same in one snapshot. */
+static enum db_status
+read_batch_at_once(struct hub *hub, struct reading *reading)
+{
+	enum db_status status = db_begin_read(&hub->db, DB_HERE);
+
+	if (status == DB_OK)
+		status = read_batch(hub, reading);
+	if (status == DB_OK)
+		status = db_commit(&hub->db);
+	if (hub->db.begin_site != NULL)
+		db_rollback(&hub->db);
 	return status;
 }
 
@@ -281,7 +355,7 @@ read_news(struct hub *hub)
 	}
 	while (status == DB_OK && reading.more && reading.rows < TURN_ROWS &&
 	       reading.bytes < TURN_BYTES) {
-		status = read_batch(hub, &reading);
+		status = read_batch_at_once(hub, &reading);
 		hub_settle(hub);
 	}
 	/* Others have a turn before we go on. */

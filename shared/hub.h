@@ -29,6 +29,7 @@ struct sub {
 	struct sub *next;      /* same bucket of the client's */
 	struct topic *topic;   /* what */
 	int64_t after;         /* it has all of this up to this id */
+	int64_t told;          /* of its prunings; see shared/loss.h */
 	struct client *client; /* who */
 };
 

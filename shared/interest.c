@@ -13,6 +13,7 @@
 #include "shared/change.h"
 #include "shared/config_file.h"
 #include "shared/interest.h"
+#include "shared/loss.h"
 #include "shared/req.h"
 #include "shared/str.h"
 
@@ -29,19 +30,12 @@ add_want(struct req *req, struct interest *in, const char *name, size_t len,
 		    is_prefix ? "a prefix" : "a channel name");
 		return -1;
 	}
-	for (size_t i = 0; i < in->n; i++)
-		if (in->want[i].is_prefix == is_prefix &&
-		    in->want[i].len == len &&
-		    memcmp(in->want[i].name, name, len) == 0)
-			return 0;
-	if ((int64_t)in->n == req->config->max_channels) {
+	if (wants_add(&in->wants, name, len, is_prefix) &&
+	    (int64_t)in->wants.n > req->config->max_channels) {
 		req_fail(req, 400, 1102, "more than %lld channels",
 		    (long long)req->config->max_channels);
 		return -1;
 	}
-	in->want = xreallocarray(in->want, in->n + 1, sizeof(*in->want));
-	in->want[in->n++] =
-	    (struct want){ .name = name, .len = len, .is_prefix = is_prefix };
 	return 0;
 }
 
@@ -132,7 +126,7 @@ interest_read(struct req *req, struct interest *in, bool may_be_empty)
 		interest_free(in);
 		return -1;
 	}
-	if (in->n == 0 && !may_be_empty) {
+	if (in->wants.n == 0 && !may_be_empty) {
 		req_fail(req, 400, 1104,
 		    "no channel: name one by channel=, channels= or prefix=");
 		return -1;
@@ -143,20 +137,8 @@ interest_read(struct req *req, struct interest *in, bool may_be_empty)
 void
 interest_free(struct interest *in)
 {
-	free(in->want);
+	wants_free(&in->wants);
 	*in = (struct interest){ 0 };
-}
-
-bool
-interest_matches(const struct want *want, size_t n, const char *channel,
-    size_t len)
-{
-	for (size_t i = 0; i < n; i++)
-		if ((want[i].len == len ||
-			(want[i].is_prefix && want[i].len < len)) &&
-		    memcmp(want[i].name, channel, want[i].len) == 0)
-			return true;
-	return false;
 }
 
 /* Newest first. */
@@ -234,26 +216,34 @@ before_last(struct db *db, const struct want *want, size_t n, int64_t max,
 
 /* Whether something behind `id` may be gone from one of the wants. */
 static enum db_status
-may_have_missed(struct db *db, const struct want *want, size_t n, int64_t id,
-    bool *missed)
+may_have_missed(struct db *db, struct wants *wants, int64_t id, bool *missed)
 {
 	enum db_status status = DB_OK;
-	int64_t pruned = 0;
 
-	*missed = false;
-	for (size_t i = 0; i < n && status == DB_OK && !*missed; i++) {
-		status = change_watermark(db, want[i].name, want[i].len,
-		    want[i].is_prefix, &pruned);
-		*missed = status == DB_OK && pruned > id;
-	}
+	for (size_t i = 0; i < wants->n && status == DB_OK; i++)
+		status = loss_look(db, wants->p[i].name, wants->p[i].len,
+		    wants->p[i].is_prefix, id, &wants->p[i].told, missed);
 	return status;
 }
 
-enum db_status
-interest_resolve(struct db *db, const struct want *want, size_t n,
-    const struct cursor *cursor, int64_t newest, int64_t *after, bool *reset)
+static void
+set_told(struct wants *wants, int64_t told)
 {
+	for (size_t i = 0; i < wants->n; i++)
+		wants->p[i].told = told;
+}
+
+enum db_status
+interest_resolve(struct db *db, struct interest *in, int64_t newest,
+    int64_t *after, bool *reset)
+{
+	const struct cursor *cursor = &in->cursor;
+
 	*reset = false;
+	set_told(&in->wants,
+	    cursor->kind == CURSOR_LATEST || cursor->kind == CURSOR_AT
+		? 0
+		: LOSS_UNKNOWN);
 	switch (cursor->kind) {
 	case CURSOR_LATEST:
 		*after = newest;
@@ -262,17 +252,19 @@ interest_resolve(struct db *db, const struct want *want, size_t n,
 		*after = 0;
 		return DB_OK;
 	case CURSOR_LAST:
-		return before_last(db, want, n, cursor->id, newest, after);
+		return before_last(db, in->wants.p, in->wants.n, cursor->id,
+		    newest, after);
 	case CURSOR_AT:
 		break;
 	}
 	if ((cursor->epoch[0] != '\0' &&
 		strcmp(cursor->epoch, db->epoch) != 0) ||
 	    cursor->id > newest) {
+		set_told(&in->wants, LOSS_UNKNOWN);
 		*after = 0;
 		*reset = true;
 		return DB_OK;
 	}
 	*after = cursor->id;
-	return may_have_missed(db, want, n, cursor->id, reset);
+	return may_have_missed(db, &in->wants, cursor->id, reset);
 }

@@ -31,6 +31,7 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/db.h \
 	%D%/fcgi.c \
 	%D%/fcgi.h \
+	%D%/feed.c \
 	%D%/form.c \
 	%D%/form.h \
 	%D%/group.c \
@@ -50,6 +51,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/listener.h \
 	%D%/log.c \
 	%D%/log.h \
+	%D%/loss.c \
+	%D%/loss.h \
 	%D%/mute.c \
 	%D%/mute.h \
 	%D%/outbox.c \
@@ -87,6 +90,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/turns.h \
 	%D%/user.c \
 	%D%/user.h \
+	%D%/want.c \
+	%D%/want.h \
 	%D%/watch.c \
 	%D%/watch.h \
 	%D%/writer.c \

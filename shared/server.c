@@ -446,7 +446,7 @@ server_life(const struct server *server)
 int
 server_hold(struct server *server, struct conn *conn, struct req *req,
     const struct transport *transport, const char *param,
-    const struct interest *interest, int64_t life_ms)
+    struct interest *interest, int64_t life_ms)
 {
 	enum db_status status;
 

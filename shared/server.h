@@ -104,7 +104,7 @@ void server_db_refusal(struct server *server, struct req *req,
 struct interest;
 int server_hold(struct server *server, struct conn *conn, struct req *req,
     const struct transport *transport, const char *param,
-    const struct interest *interest, int64_t life_ms);
+    struct interest *interest, int64_t life_ms);
 
 /* A random life within the bounds of the configuration, ms. */
 int64_t server_life(const struct server *server);

@@ -124,6 +124,9 @@ static const char *const statements[DB__MAX] = {
 	[DB_USER_VERSION] =
 #include "sql/user_version.inc"
 	    ,
+	[DB_WATERMARKS_ABOVE] =
+#include "sql/watermarks_above.inc"
+	    ,
 	[DB_WATERMARK_COUNT] =
 #include "sql/watermark_count.inc"
 	    ,

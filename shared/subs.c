@@ -8,9 +8,9 @@
 
 #include "shared/change.h"
 #include "shared/hub.h"
-#include "shared/interest.h"
 #include "shared/str.h"
 #include "shared/subs.h"
+#include "shared/want.h"
 
 static struct sub **
 bucket(const struct subs *subs, uint64_t hash)
@@ -18,21 +18,27 @@ bucket(const struct subs *subs, uint64_t hash)
 	return &subs->buckets[hash & (subs->nbuckets - 1)];
 }
 
-struct sub *
-subs_find(const struct subs *subs, const struct want *want)
+static struct sub *
+find(const struct subs *subs, uint64_t hash, const char *name, size_t len,
+    bool is_prefix)
 {
-	uint64_t hash;
 	struct sub *sub;
 
 	if (subs->n == 0)
 		return NULL;
-	hash = name_hash(want->name, want->len, want->is_prefix);
 	for (sub = *bucket(subs, hash); sub != NULL; sub = sub->next)
-		if (sub->topic->hash == hash && sub->topic->len == want->len &&
-		    sub->topic->is_prefix == want->is_prefix &&
-		    memcmp(sub->topic->name, want->name, want->len) == 0)
+		if (sub->topic->hash == hash && sub->topic->len == len &&
+		    sub->topic->is_prefix == is_prefix &&
+		    memcmp(sub->topic->name, name, len) == 0)
 			break;
 	return sub;
+}
+
+struct sub *
+subs_find(const struct subs *subs, const struct want *want)
+{
+	return find(subs, name_hash(want->name, want->len, want->is_prefix),
+	    want->name, want->len, want->is_prefix);
 }
 
 static void
@@ -52,6 +58,7 @@ grow(struct subs *subs)
 	larger.nbuckets = subs->nbuckets == 0 ? 1 : subs->nbuckets * 2;
 	larger.buckets = xcalloc(larger.nbuckets, sizeof(struct sub *));
 	larger.n = subs->n;
+	larger.nprefixes = subs->nprefixes;
 	for (size_t i = 0; i < subs->nbuckets; i++)
 		while (subs->buckets[i] != NULL) {
 			struct sub *sub = subs->buckets[i];
@@ -70,6 +77,7 @@ subs_add(struct subs *subs, struct sub *sub)
 		grow(subs);
 	insert(subs, sub);
 	subs->n++;
+	subs->nprefixes += sub->topic->is_prefix;
 }
 
 void
@@ -81,6 +89,7 @@ subs_remove(struct subs *subs, struct sub *sub)
 		at = &(*at)->next;
 	*at = sub->next;
 	subs->n--;
+	subs->nprefixes -= sub->topic->is_prefix;
 }
 
 struct sub *
@@ -103,25 +112,26 @@ subs_take(struct subs *subs)
 	return NULL;
 }
 
-static bool
-lacks(const struct subs *subs, const struct change *ch, size_t len,
-    bool is_prefix)
-{
-	struct want want = { ch->channel, len, is_prefix };
-	const struct sub *sub = subs_find(subs, &want);
-
-	return sub != NULL && sub->after < ch->id;
-}
-
 bool
 subs_lack(const struct subs *subs, const struct hub *hub,
     const struct change *ch)
 {
-	if (lacks(subs, ch, ch->channel_len, false))
+	const struct sub *sub;
+	uint64_t h = name_hash_begin(true);
+
+	sub = find(subs, name_hash(ch->channel, ch->channel_len, false),
+	    ch->channel, ch->channel_len, false);
+	if (sub != NULL && sub->after < ch->id)
 		return true;
-	for (size_t len = 1; len <= ch->channel_len && len < 256; len++)
-		if (hub->topics.prefix_lens[len] > 0 && lacks(subs, ch, len, true))
+	for (size_t i = 0;
+	     subs->nprefixes > 0 && i < ch->channel_len && i < 255; i++) {
+		h = name_hash_add(h, ch->channel[i]);
+		if (hub->topics.prefix_lens[i + 1] == 0)
+			continue;
+		sub = find(subs, name_hash_end(h), ch->channel, i + 1, true);
+		if (sub != NULL && sub->after < ch->id)
 			return true;
+	}
 	return false;
 }
 
@@ -138,7 +148,7 @@ subs_wants(const struct subs *subs, int64_t upto, size_t *n)
 
 		if (sub->after < upto)
 			wants[(*n)++] = (struct want){ topic->name, topic->len,
-				topic->is_prefix };
+				topic->is_prefix, sub->told };
 	}
 	return wants;
 }

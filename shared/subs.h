@@ -19,6 +19,7 @@ struct subs {
 	struct sub **buckets; /* hash table, chained by sub->next */
 	size_t nbuckets;      /* a power of two, or 0 */
 	size_t n;             /* subscriptions */
+	size_t nprefixes;     /* of them that are prefixes */
 };
 
 /* Every sub of a set; neither is it to be changed meanwhile. */

@@ -47,7 +47,8 @@ SQL = \
 	%D%/size.sql \
 	%D%/totals.sql \
 	%D%/user_version.sql \
-	%D%/watermark_count.sql
+	%D%/watermark_count.sql \
+	%D%/watermarks_above.sql
 EXTRA_DIST += $(SQL)
 BUILT_SOURCES += $(SQL:.sql=.inc)
 CLEANFILES += $(SQL:.sql=.inc)

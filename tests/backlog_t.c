@@ -23,7 +23,7 @@
 #define ROWS     6000
 #define W(literal, prefix)                                                     \
 	{                                                                      \
-		literal, sizeof(literal) - 1, prefix                           \
+		literal, sizeof(literal) - 1, prefix, 0                        \
 	}
 
 /* A row of the table, as it was put in. */
@@ -115,23 +115,63 @@ is_wanted(const struct want *want, size_t n, const char *channel)
 	return false;
 }
 
+/* What the callbacks of a reader need. */
+struct reader {
+	struct got *got;    /* what came */
+	struct wants wants; /* what is wanted */
+};
+
+static bool
+take(const struct change *ch, void *arg)
+{
+	return each(ch, ((struct reader *)arg)->got);
+}
+
+static bool
+wanted(const struct change *ch, void *arg)
+{
+	return wants_match(&((struct reader *)arg)->wants, ch->channel,
+	    ch->channel_len);
+}
+
+static enum db_status
+no_look(void *arg)
+{
+	(void)arg;
+	return DB_OK;
+}
+
+static void
+add_wants(struct wants *wants, const struct want *want, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		wants_add(wants, want[i].name, want[i].len, want[i].is_prefix);
+}
+
 /* Reads in as many calls as it takes and compares. */
 static bool
-compare(const struct want *want, size_t n, int64_t after, int64_t upto,
-    size_t stop)
+compare_by(const struct want *want, size_t n, int64_t after, int64_t upto,
+    size_t stop, bool by_index)
 {
 	static struct got got;
+	struct reader reader = { .got = &got };
+	struct backlog backlog = { .want = by_index ? want : NULL,
+		.n = by_index ? n : 0,
+		.wanted = wanted,
+		.look = no_look,
+		.each = take,
+		.arg = &reader };
 	int64_t at = after, before;
 	size_t j = 0;
 	bool finished = false, right = true;
 
 	got = (struct got){ .stop = stop };
+	add_wants(&reader.wants, want, n);
 	for (int calls = 0; !finished && calls < 20000; calls++) {
 		size_t had = got.n;
 
 		before = at;
-		if (backlog_read(&db, want, n, &at, upto, each, &got,
-			&finished) != DB_OK)
+		if (backlog_read(&db, &backlog, &at, upto, &finished) != DB_OK)
 			bail("%s", db.error);
 		if (at < before || (stop > 0 && got.n > had + stop))
 			right = false;
@@ -143,8 +183,23 @@ compare(const struct want *want, size_t n, int64_t after, int64_t upto,
 		right = right && j < got.n && got.id[j] == rows[i].id;
 		j++;
 	}
+	wants_free(&reader.wants);
 	return right && finished && j == got.n && !got.wrong &&
-	       (at == upto || after >= upto || n == 0);
+	       (at == upto || after >= upto);
+}
+
+/* As a walk, and along the index where that is possible. */
+static bool
+compare(const struct want *want, size_t n, int64_t after, int64_t upto,
+    size_t stop)
+{
+	bool any_prefix = false;
+
+	for (size_t i = 0; i < n; i++)
+		any_prefix = any_prefix || want[i].is_prefix;
+	return compare_by(want, n, after, upto, stop, false) &&
+	       (n == 0 || any_prefix ||
+		   compare_by(want, n, after, upto, stop, true));
 }
 
 static const struct want wants[][8] = {
@@ -202,11 +257,37 @@ test_matches(void)
 		{ W("ab", true), "a", false }, { W("b", true), "ab", false },
 		{ W("A", true), "ab", false } };
 
-	for (size_t i = 0; i < N(table); i++)
-		ok(interest_matches(&table[i].want, 1, table[i].channel,
+	struct wants all = { 0 };
+	char names[600][8];
+	unsigned wrong = 0;
+
+	ok(!wants_match(&all, "a", 1), "nothing is wanted");
+	for (size_t i = 0; i < N(table); i++) {
+		struct wants one = { 0 };
+
+		add_wants(&one, &table[i].want, 1);
+		ok(wants_match(&one, table[i].channel,
 		       strlen(table[i].channel)) == table[i].matches,
-		    "interest_matches, row %zu", i);
-	ok(!interest_matches(NULL, 0, "a", 1), "nothing is wanted");
+		    "wants_match, row %zu", i);
+		wants_free(&one);
+	}
+	for (size_t i = 0; i < 600; i++) {
+		snprintf(names[i], sizeof(names[i]), "%zu", i * 7);
+		wrong += !wants_add(&all, names[i], strlen(names[i]), i % 3);
+		wrong += wants_add(&all, names[i], strlen(names[i]), i % 3);
+	}
+	is_int((long long)all.n, 600, "each once");
+	is_int((long long)all.nprefixes, 400, "prefixes are counted");
+	for (size_t i = 0; i < 600; i++) {
+		char text[8];
+
+		memcpy(text, names[i], sizeof(text));
+		wrong += !wants_match(&all, text, strlen(text));
+		wrong += strcmp(all.p[i].name, names[i]) != 0;
+	}
+	is_int(wrong, 0, "all are found, in their order");
+	ok(!wants_match(&all, "x1", 2), "and nothing else");
+	wants_free(&all);
 }
 
 /* The id before the last `n` rows, by a look at every row. */
@@ -237,19 +318,34 @@ test_last(void)
 		while (n < 8 && wants[i][n].len > 0)
 			n++;
 		for (size_t c = 0; c < N(counts) * 2; c++) {
-			struct cursor cursor = { .kind = CURSOR_LAST,
-				.id = counts[c / 2] };
+			struct interest in = { .cursor = { .kind = CURSOR_LAST,
+						   .id = counts[c / 2] } };
 			int64_t newest = c % 2 == 0 ? ROWS : ROWS / 2, after;
 			bool reset = true;
 
-			wrong += interest_resolve(&db, wants[i], n, &cursor,
-				     newest, &after, &reset) != DB_OK ||
+			add_wants(&in.wants, wants[i], n);
+			wrong += interest_resolve(&db, &in, newest, &after,
+				     &reset) != DB_OK ||
 				 reset ||
 				 after != before_last(wants[i], n,
 					      counts[c / 2], newest);
+			interest_free(&in);
 		}
 		is_int(wrong, 0, "-N, wants %zu", i);
 	}
+}
+
+static enum db_status
+resolve(const struct want *want, size_t n, const struct cursor *cursor,
+    int64_t newest, int64_t *after, bool *reset)
+{
+	struct interest in = { .cursor = *cursor };
+	enum db_status status;
+
+	add_wants(&in.wants, want, n);
+	status = interest_resolve(&db, &in, newest, after, reset);
+	interest_free(&in);
+	return status;
 }
 
 static void
@@ -294,26 +390,26 @@ test_resolve(void)
 			.id = first + atoi(table[i].cursor) };
 		snprintf(cursor.epoch, sizeof(cursor.epoch), "%s",
 		    i % 2 == 0 ? "" : db.epoch);
-		is_int(interest_resolve(&db, table[i].want, table[i].n, &cursor,
-			   newest, &after, &reset),
+		is_int(resolve(table[i].want, table[i].n, &cursor, newest,
+			   &after, &reset),
 		    DB_OK, "resolve, row %zu", i);
 		is_int(after - first, table[i].after, "its place");
 		ok(reset == table[i].reset, "its reset, row %zu", i);
 	}
 	cursor = (struct cursor){ .kind = CURSOR_AT, .id = newest };
-	interest_resolve(&db, a, 1, &cursor, newest, &after, &reset);
+	resolve(a, 1, &cursor, newest, &after, &reset);
 	ok(after == newest && !reset, "the newest id");
 	cursor.id = newest + 1;
-	interest_resolve(&db, a, 1, &cursor, newest, &after, &reset);
+	resolve(a, 1, &cursor, newest, &after, &reset);
 	ok(after == 0 && reset, "beyond the newest is a reset");
 	cursor = (struct cursor){ .kind = CURSOR_AT, .id = 1, .epoch = "xx" };
-	interest_resolve(&db, a, 1, &cursor, newest, &after, &reset);
+	resolve(a, 1, &cursor, newest, &after, &reset);
 	ok(after == 0 && reset, "and so is another epoch");
 	cursor = (struct cursor){ .kind = CURSOR_LATEST };
-	interest_resolve(&db, a, 1, &cursor, newest, &after, &reset);
+	resolve(a, 1, &cursor, newest, &after, &reset);
 	ok(after == newest && !reset, "latest");
 	cursor = (struct cursor){ .kind = CURSOR_EARLIEST };
-	interest_resolve(&db, fresh, 1, &cursor, newest, &after, &reset);
+	resolve(fresh, 1, &cursor, newest, &after, &reset);
 	ok(after == 0 && !reset, "earliest misses nothing that is kept");
 }
 
@@ -331,7 +427,7 @@ test_last_characters(void)
 	foreign_run(db.handle, "INSERT INTO changes (channel) VALUES (%Q)",
 	    name);
 	id = sqlite3_last_insert_rowid(db.handle);
-	interest_resolve(&db, want, 1, &cursor, id, &after, &reset);
+	resolve(want, 1, &cursor, id, &after, &reset);
 	is_int(after, id - 1, "-1 of a prefix sees a channel behind U+10FFFF");
 	foreign_run(db.handle, "DELETE FROM changes WHERE id = %lld",
 	    (long long)id);

@@ -39,6 +39,7 @@ C_TESTS = \
 	%D%/hub.t \
 	%D%/incoming.t \
 	%D%/log.t \
+	%D%/loss.t \
 	%D%/mute.t \
 	%D%/packet.t \
 	%D%/prune.t \
@@ -84,6 +85,8 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 %C%_incoming_t_LDADD = $(UNIT_LIBS)
 %C%_log_t_SOURCES = %D%/log_t.c
 %C%_log_t_LDADD = $(UNIT_LIBS)
+%C%_loss_t_SOURCES = %D%/loss_t.c
+%C%_loss_t_LDADD = $(UNIT_LIBS)
 %C%_mute_t_SOURCES = %D%/mute_t.c
 %C%_mute_t_LDADD = $(UNIT_LIBS)
 %C%_packet_t_SOURCES = %D%/packet_t.c

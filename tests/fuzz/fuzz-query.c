@@ -70,10 +70,10 @@ fuzz_query(const uint8_t *data, size_t len)
 	if (req_parse_args(&req) == 0) {
 		check_args(&req);
 		if (interest_read(&req, &interest, false) == 0) {
-			MUST(interest.n >= 1 && interest.n <= 10);
-			for (size_t i = 0; i < interest.n; i++)
-				MUST(name_valid(interest.want[i].name,
-				    interest.want[i].len));
+			MUST(interest.wants.n >= 1 && interest.wants.n <= 10);
+			for (size_t i = 0; i < interest.wants.n; i++)
+				MUST(name_valid(interest.wants.p[i].name,
+				    interest.wants.p[i].len));
 			interest_free(&interest);
 		}
 	}

@@ -137,11 +137,13 @@ hold(struct held *held, const struct transport *transport,
     const struct want *want, size_t n, const char *since, int64_t life_ms,
     int sndbuf)
 {
-	struct interest interest = { .want = (struct want *)(uintptr_t)want,
-		.n = n };
+	struct interest interest = { 0 };
 	int fd[2];
 
 	*held = (struct held){ .peer = -1 };
+	for (size_t i = 0; i < n; i++)
+		wants_add(&interest.wants, want[i].name, want[i].len,
+		    want[i].is_prefix);
 	if (!cursor_parse(since, &interest.cursor))
 		bail("%s is no cursor", since);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
@@ -155,6 +157,7 @@ hold(struct held *held, const struct transport *transport,
 		form_get(&hub.forms, transport, NULL), &interest,
 		life_ms) != DB_OK)
 		bail("%s", hub.db.error);
+	interest_free(&interest);
 	client_start(&held->client);
 }
 

@@ -17,7 +17,7 @@ struct sqlite3;
 
 #define W(literal, prefix)                                                     \
 	{                                                                      \
-		literal, sizeof(literal) - 1, prefix                           \
+		literal, sizeof(literal) - 1, prefix, 0                        \
 	}
 
 /* A held client and the other end of its socket. */

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a held client gets: live what comes, and from the table what it lacks.
+ *
+ * Whoever reads from the table looks in the same snapshot whether something
+ * that it had not seen was pruned, and is told so before it gets what lies
+ * behind.  Whoever is live has seen everything up to where the hub is; where
+ * the hub finds a gap it sends those concerned back to the table.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "shared/backlog.h"
+#include "shared/board.h"
+#include "shared/change.h"
+#include "shared/chunk.h"
+#include "shared/client.h"
+#include "shared/clock.h"
+#include "shared/config_file.h"
+#include "shared/hub.h"
+#include "shared/loss.h"
+#include "shared/mute.h"
+#include "shared/sink.h"
+#include "shared/str.h"
+
+#define QUEUE_HIGH  (64 * 1024) /* bytes queued, above: not fed, not live */
+#define STUCK_MS    2500        /* no byte taken: lag counts as stuck */
+#define ANSWER_HIGH (1 << 20)   /* bytes in one answer of a long poll */
+
+static const struct transport *
+transport_of(const struct client *client)
+{
+	return client->form->transport;
+}
+
+bool
+client_is_full(const struct client *client)
+{
+	if (transport_of(client)->once)
+		return (int64_t)client->collected >=
+			   client->hub->config->max_messages ||
+		       client->body.len >= ANSWER_HIGH;
+	return client->sink->queued >= QUEUE_HIGH;
+}
+
+/* Whether a message that its channels bring is not for it all the same. */
+static bool
+is_withheld(struct client *client, const struct change *ch)
+{
+	return (ch->id <= client->uneven_upto &&
+		   !subs_lack(&client->subs, client->hub, ch)) ||
+	       (!STAILQ_EMPTY(&client->mutes) &&
+		   mutes_have(&client->mutes, ch->id));
+}
+
+/* Gives one message to a client that has room. */
+static void
+give(struct client *client, const struct change *ch)
+{
+	struct chunk *chunk;
+
+	client->pos = ch->id;
+	if (is_withheld(client, ch))
+		return;
+	chunk = form_encode(&client->hub->forms, client->form, ch,
+	    client->hub->epoch);
+	client->hub->delivered++;
+	if (!transport_of(client)->once) {
+		client_push(client, chunk);
+		return;
+	}
+	if (client->collected++ > 0)
+		str_add(&client->body, ",", 1);
+	str_add(&client->body, chunk->bytes, chunk->len);
+	chunk_unref(chunk);
+	hub_mark_dirty(client->hub, client);
+}
+
+/* Whether it takes nothing while much waits for it. */
+static bool
+is_stuck(const struct client *client)
+{
+	return client->lag_bytes > client->hub->config->queue_bytes &&
+	       client->sink->blocked &&
+	       clock_mono_ms() - client->sink->progress_ms >= STUCK_MS;
+}
+
+/* It has all up to `pos`, and goes on from the table. */
+static void
+go_behind(struct client *client, int64_t pos)
+{
+	client_set_state(client, CLIENT_BEHIND);
+	client->pos = pos;
+	client->lag_bytes = 0;
+	hub_mark_behind(client->hub, client);
+}
+
+void
+client_check(struct client *client, int64_t pos)
+{
+	if (client->state == CLIENT_LIVE)
+		go_behind(client, client->pos > pos ? client->pos : pos);
+}
+
+void
+client_deliver(struct client *client, const struct change *ch)
+{
+	switch ((enum client_state)client->state) {
+	case CLIENT_LIVE:
+		if (ch->id <= client->pos)
+			return;
+		if (!client_is_full(client)) {
+			give(client, ch);
+			return;
+		}
+		if (transport_of(client)->once) {
+			client->cut_short = true;
+			return;
+		}
+		go_behind(client, ch->id - 1);
+		return;
+	case CLIENT_BEHIND:
+		client->lag_bytes += (int64_t)ch->data_len;
+		if (!client->doomed && is_stuck(client)) {
+			client->doomed = true;
+			hub_mark_dirty(client->hub, client);
+		}
+		return;
+	case CLIENT_NEW:
+	case CLIENT_ENDING:
+	case CLIENT__MAX:
+		return;
+	}
+}
+
+static bool
+give_backlog(const struct change *ch, void *arg)
+{
+	struct client *client = arg;
+
+	give(client, ch);
+	return !client_is_full(client);
+}
+
+void
+client_tell_reset(struct client *client, int64_t after)
+{
+	client->reset = false;
+	client->was_reset = true;
+	board_add(client->hub->board, BOARD_RESETS, 1);
+	if (transport_of(client)->once)
+		hub_mark_dirty(client->hub, client);
+	else if (transport_of(client)->reset != NULL)
+		client_push(client, transport_of(client)->reset(client->form,
+					client->hub->epoch, after));
+}
+
+/*
+ * The cursor of a reset is one that leads to the same reset.  Who has got all
+ * that is kept has a better one, even where nothing was.
+ */
+static void
+tell_cursor(struct client *client)
+{
+	if (!client->was_reset || transport_of(client)->cursor == NULL)
+		return;
+	client->was_reset = false;
+	client_push(client, transport_of(client)->cursor(client->form,
+				client->hub->epoch, client->pos));
+}
+
+/* Whether a row is one that it lacks. */
+static bool
+is_wanted(const struct change *ch, void *arg)
+{
+	const struct client *client = arg;
+
+	return subs_lack(&client->subs, client->hub, ch);
+}
+
+/* In the snapshot in which it goes on reading: was something pruned? */
+static enum db_status
+look_for_losses(void *arg)
+{
+	struct client *client = arg;
+	enum db_status status = DB_OK;
+	bool lost = false;
+	struct sub *sub;
+
+	SUBS_FOREACH(sub, &client->subs)
+	{
+		const struct topic *topic = sub->topic;
+		int64_t pos =
+		    sub->after > client->pos ? sub->after : client->pos;
+
+		status = loss_look(&client->hub->db, topic->name, topic->len,
+		    topic->is_prefix, pos, &sub->told, &lost);
+		if (status != DB_OK)
+			return status;
+	}
+	client->unlearned = false;
+	if (lost)
+		client_tell_reset(client, client->pos);
+	return DB_OK;
+}
+
+/* Reads on, in one step.  *done tells that it has all that the hub has. */
+static enum db_status
+read_on(struct client *client, bool *done)
+{
+	struct hub *hub = client->hub;
+	struct backlog backlog = { .wanted = is_wanted,
+		.look = look_for_losses,
+		.look_first = client->unlearned,
+		.each = give_backlog,
+		.arg = client };
+	struct want *want = NULL;
+	enum db_status status;
+
+	*done = true;
+	if (client->subs.n == 0) {
+		if (client->pos < hub->last_id)
+			client->pos = hub->last_id;
+		return DB_OK;
+	}
+	if (backlog_by_index(client->subs.n, client->subs.nprefixes,
+		hub->last_id - client->pos))
+		backlog.want = want = subs_wants(&client->subs,
+		    client->pos < client->uneven_upto ? hub->last_id
+						      : INT64_MAX,
+		    &backlog.n);
+	status =
+	    backlog_read(&hub->db, &backlog, &client->pos, hub->last_id, done);
+	free(want);
+	return status;
+}
+
+void
+client_feed(struct client *client)
+{
+	struct hub *hub = client->hub;
+	bool done = false;
+	enum db_status status;
+
+	if (client->state != CLIENT_BEHIND)
+		return;
+	if (client->reset)
+		client_tell_reset(client, client->pos);
+	client->full = client_is_full(client);
+	if (client->full) {
+		hub_mark_dirty(hub, client);
+		return; /* it goes on when its sink has emptied */
+	}
+	if (hub->db.handle == NULL) {
+		hub_mark_dirty(hub, client);
+		client_schedule(client);
+		return; /* its timer comes back to it */
+	}
+	status = read_on(client, &done);
+	if (status == DB_OK && done) {
+		client_set_state(client, CLIENT_LIVE);
+		tell_cursor(client);
+	} else if (status == DB_OK && client_is_full(client)) {
+		client->full = true;
+	} else if (status == DB_OK) {
+		hub_mark_behind(hub, client);
+	} else {
+		client_schedule(client); /* the same */
+	}
+	hub_mark_dirty(hub, client);
+}
