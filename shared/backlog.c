@@ -236,7 +236,7 @@ backlog_read(struct db *db, const struct backlog *backlog, int64_t *after,
 	enum db_status status;
 
 	*done = true;
-	if (*after >= upto)
+	if (*after >= upto && !backlog->look_first)
 		return DB_OK;
 	status = db_begin_read(db, DB_HERE);
 	if (status != DB_OK)

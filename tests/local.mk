@@ -141,6 +141,7 @@ dist_check_SCRIPTS += \
 	%D%/a-channel-tells-what-it-holds-and-can-be-emptied.t \
 	%D%/a-crowd-gets-the-same-with-and-without-io-uring.t \
 	%D%/a-cursor-moves-through-all-transports.t \
+	%D%/a-held-client-that-is-behind-is-told-what-was-pruned.t \
 	%D%/a-large-backlog-comes-without-waiting.t \
 	%D%/a-loss-is-told-by-a-reset-on-every-transport.t \
 	%D%/a-restore-while-nothing-runs-is-noticed.t \

@@ -269,6 +269,32 @@ test_words(void)
 		}
 }
 
+/* One that came to an empty table has begun all the same. */
+static void
+test_empty(void)
+{
+	static const char *const words[] = { "earliest", "-1", "latest", "0" };
+
+	for (size_t k = 0; k < N(kinds); k++)
+		for (size_t w = 0; w < N(words); w++) {
+			struct held held;
+
+			start_anew();
+			hold(&held, &stream, kinds[k].want, kinds[k].n,
+			    words[w], 60000, 4608);
+			foreign_run(writer,
+			    "BEGIN; INSERT INTO changes (channel) VALUES "
+			    "('a'); DELETE FROM changes; COMMIT");
+			insert("a", "the end");
+			ok(wait_for(&held, "the end", 5000),
+			    "%s, since=%s of an empty table", kinds[k].what,
+			    words[w]);
+			is_int(count_of(&held, "reset"), 1, "it is told");
+			release(&held);
+			stop_hub();
+		}
+}
+
 /* A reset that was due at the beginning is told once, by however many steps. */
 static void
 test_once_told(void)
@@ -512,6 +538,7 @@ main(void)
 	test_behind();
 	test_live();
 	test_words();
+	test_empty();
 	test_once_told();
 	test_again();
 	test_subscribed_later();
