@@ -83,8 +83,8 @@ def main(tap):
                 try:
                     connect('/push/ws?channel=a', origin=origin).close()
                     got = 101
-                except websockets.InvalidStatusCode as e:
-                    got = e.status_code
+                except websockets.InvalidHandshake as e:
+                    got = refused_status(e)
                 tap.equal(got, want, '%s: Origin %s' % (way, origin))
 
             for path, form in (('/push/ws/echo', None), ('/push/ws?channel=a', None),

@@ -376,13 +376,29 @@ def need_websockets():
         skip_all('needs python3-websockets')
 
 
+def websockets_connect(*args, headers=None, **kw):
+    """websockets.connect() of version 10 (Debian 12) and of those from 14 on
+    (Debian 13 has 15), where an argument has another name."""
+    import inspect
+    import websockets
+    takes = inspect.signature(websockets.connect.__init__).parameters
+    kw['extra_headers' if 'extra_headers' in takes else 'additional_headers'] = headers or {}
+    if 'proxy' in takes:
+        kw['proxy'] = None
+    return websockets.connect(*args, **kw)
+
+
+def refused_status(e):
+    """The HTTP status that a handshake was refused with, in either version."""
+    return e.status_code if hasattr(e, 'status_code') else e.response.status_code
+
+
 class WebSocket:
     """A client by Debian's python3-websockets, used one call at a time."""
 
     def __init__(self, site, path, subprotocol=None, origin=None, headers=None,
                  port=None, seconds=10, tls=False, **more):
         import asyncio
-        import websockets
         if tls:
             more['ssl'] = site.tls_context()
             port = port or site.tls_port
@@ -390,12 +406,12 @@ class WebSocket:
         self.conn = None
         try:
             async def connect():  # inside: it takes the loop that runs
-                return await websockets.connect(
+                return await websockets_connect(
                     '%s://127.0.0.1:%d%s' % ('wss' if tls else 'ws',
                                              port or site.port, path),
                     subprotocols=[subprotocol] if isinstance(subprotocol, str)
                     else subprotocol,
-                    origin=origin, extra_headers=headers or {},
+                    origin=origin, headers=headers,
                     compression=None, ping_interval=None,
                     close_timeout=5 * PATIENCE, max_size=None, max_queue=None,
                     **more)
@@ -403,7 +419,8 @@ class WebSocket:
         except BaseException:
             self.loop.close()
             raise
-        self.headers = self.conn.response_headers
+        self.headers = (self.conn.response_headers if hasattr(self.conn, 'response_headers')
+                        else self.conn.response.headers)
 
     def wait(self, thing, seconds=10):
         import asyncio
