@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Prints, as JSON, what an ES5 script takes from outside: the names that it does
- * not declare itself, and those that it calls as methods of something.
+ * not declare itself, and those that it calls as methods of something.  Beside
+ * them all words that no minifier makes up: strings and names of members.
  *
  *	node es5_names.js FILE
  */
@@ -11,6 +12,7 @@ const fs = require('fs');
 const tree = acorn.parse(fs.readFileSync(process.argv[2], 'utf8'),
 	{ ecmaVersion: 5 });
 const declared = new Set(), used = new Set(), called = new Set();
+const words = new Set();
 
 function name(node) {
 	if (node)
@@ -31,6 +33,12 @@ function walk(node) {
 		node.callee.type === 'MemberExpression' && !node.callee.computed) {
 		called.add(node.callee.property.name);
 	}
+	if (node.type === 'Literal' && typeof node.value === 'string')
+		words.add(node.value);
+	if (node.type === 'MemberExpression' && !node.computed)
+		words.add(node.property.name);
+	if (node.type === 'Property')
+		words.add(node.key.name || node.key.value);
 	for (const [key, value] of Object.entries(node)) {
 		// a.key and { key: ... } use no variable "key".
 		if ((key === 'property' || key === 'key') && !node.computed)
@@ -45,4 +53,5 @@ walk(tree);
 console.log(JSON.stringify({
 	used: [...used].filter(one => !declared.has(one)).sort(),
 	called: [...called].sort(),
+	words: [...words].filter(one => String(one).length > 2).sort(),
 }));
