@@ -396,7 +396,7 @@ admit(struct server *server, struct req *req)
 		access = access_may_publish(req, NULL);
 	if (access == ACCESS_YES)
 		return 0;
-	req_fail(req, access == ACCESS_NO_KEY ? 401 : 403, 1515, "%s",
+	req_fail(req, access_status(access), 1515, "%s",
 	    access_sentence(access));
 	return -1;
 }

@@ -337,7 +337,7 @@ wsconn_opened(struct wsconn *conn)
 	const struct config *config = &conn->server->config;
 
 	wsconn_set_state(conn, WS_OPEN);
-	conn->may_publish = access_may_publish(conn->req, NULL) == ACCESS_YES;
+	conn->access = (uint8_t)access_may_publish(conn->req, NULL);
 	access_keep(conn->req);
 	conn->in.max_message = (size_t)config->ws_max_message;
 	conn->in.deflate = conn->window_bits != 0;
@@ -428,8 +428,7 @@ wsconn_reload(struct server *server)
 		if (conn->heard_ms < asked_ms)
 			conn->heard_ms = asked_ms;
 		conn->in.max_message = (size_t)server->config.ws_max_message;
-		conn->may_publish =
-		    access_may_publish(conn->req, NULL) == ACCESS_YES;
+		conn->access = (uint8_t)access_may_publish(conn->req, NULL);
 		wsconn_set_timer(conn);
 	}
 }

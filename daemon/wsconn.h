@@ -53,7 +53,7 @@ struct wsconn {
 	uint8_t window_bits;           /* of its permessage-deflate, 0 = none */
 	bool is_json;                  /* subprotocol tidings.json */
 	bool is_echo;                  /* returns what comes */
-	bool may_publish;              /* by its handshake */
+	uint8_t access;                /* enum access: may it publish */
 	bool paused;                   /* not read from until its turn comes */
 	bool busy;                     /* has a turn to come */
 	bool unread;                   /* its socket is to be read then */

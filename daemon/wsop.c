@@ -303,15 +303,17 @@ on_done(struct job *job)
 	wsconn_job_done(conn);
 }
 
-static bool
+/* A key of the operation counts instead of what the handshake brought. */
+static enum access
 may_publish(const struct wsconn *conn, json_t *root)
 {
 	json_t *key = json_object_get(root, "key");
 
-	if (json_is_string(key))
-		return access_may_publish(conn->req, json_string_value(key)) ==
-		       ACCESS_YES;
-	return conn->may_publish;
+	if (key == NULL || json_is_null(key))
+		return (enum access)conn->access;
+	/* What is not text is no key that anybody could know. */
+	return access_may_publish(conn->req,
+	    json_is_string(key) ? json_string_value(key) : "");
 }
 
 /* One message in the operation itself, or an array of them. */
@@ -389,14 +391,19 @@ read_echo(json_t *root, bool *echo)
 static void
 publish(struct wsconn *conn, json_t *root, json_t *ref)
 {
+	enum access access = may_publish(conn, root);
 	struct task *task;
 	bool echo;
 
-	if (!may_publish(conn, root)) {
-		fail(conn, ref, 403,
-		    "publishing needs a key: \"key\" in the "
-		    "operation, or Authorization: Bearer in "
-		    "the handshake");
+	if (access == ACCESS_NO_KEY) {
+		fail(conn, ref, access_status(access),
+		    "publishing needs a key: \"key\" in the operation, or "
+		    "Authorization: Bearer in the handshake");
+		return;
+	}
+	if (access != ACCESS_YES) {
+		fail(conn, ref, access_status(access), "%s",
+		    access_sentence(access));
 		return;
 	}
 	if (!read_echo(root, &echo)) {

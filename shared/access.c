@@ -141,6 +141,12 @@ access_keep(struct req *req)
 	req_keep(req, names, sizeof(names) / sizeof(names[0]));
 }
 
+int
+access_status(enum access access)
+{
+	return access == ACCESS_NO_KEY ? 401 : 403;
+}
+
 const char *
 access_sentence(enum access access)
 {

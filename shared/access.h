@@ -30,7 +30,8 @@ enum access access_may_publish(const struct req *req, const char *key);
  */
 void access_keep(struct req *req);
 
-/* A sentence for each refusal. */
+/* The status and a sentence of each refusal. */
+int access_status(enum access access);
 const char *access_sentence(enum access access);
 
 /*

@@ -138,9 +138,20 @@ def main(t):
     keys = {'access': {'publish_from_loopback': 'no', 'publish_key': 'app:secret'}}
     with Site(settings=keys) as site:
         with WebSocket(site, '/push/ws?channel=a', 'tidings.json') as ws:
-            for key, want in ((None, 403), ('wrong', 403), ('', 403), (5, 403), ('secret', None)):
-                r, _ = ws.ask('publish', channel='b', data='x', **({} if key is None else {'key': key}))
-                t.equal(r.get('status'), want, 'publishing with key %r' % (key,))
+            # As publish answers over HTTP: 401 without a key, 403 with a wrong one.
+            for more, want in (({}, 401), ({'key': None}, 401), ({'key': 'wrong'}, 403),
+                               ({'key': ''}, 403), ({'key': 'app:secret'}, 403),
+                               ({'key': 5}, 403), ({'key': ['secret']}, 403),
+                               ({'key': 'secret'}, None), ({}, 401)):
+                r, _ = ws.ask('publish', channel='b', data='x', **more)
+                t.equal(r.get('status'), want, 'publishing with %r' % (more,))
+        for bearer, more, want in (('wrong', {}, 403), ('wrong', {'key': 'secret'}, None),
+                                   ('secret', {'key': 'wrong'}, 403),
+                                   ('secret', {'key': None}, None)):
+            with WebSocket(site, '/push/ws?channel=a', 'tidings.json',
+                           headers={'Authorization': 'Bearer ' + bearer}) as ws:
+                r, _ = ws.ask('publish', channel='c', data='x', **more)
+                t.equal(r.get('status'), want, 'Bearer %s, %r' % (bearer, more))
         with WebSocket(site, '/push/ws?channel=a', 'tidings.json',
                        headers={'Authorization': 'Bearer secret'}) as ws:
             t.equal(ws.ask('publish', channel='b', data='y')[0]['op'], 'ok',
