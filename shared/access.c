@@ -13,6 +13,16 @@
 #include "shared/req.h"
 #include "shared/str.h"
 
+/*
+ * What pages may send: our own headers, and what libraries add by themselves.
+ * A polyfill of EventSource sends Cache-Control and perhaps Pragma, and the
+ * first four need a preflight too where their values are unusual.
+ */
+#define REQUEST_HEADERS                                                        \
+	"Accept, Accept-Language, Content-Language, Content-Type, "            \
+	"Authorization, Cache-Control, Event-Type, Idempotency-Key, "          \
+	"If-None-Match, Last-Event-ID, Pragma, X-Requested-With"
+
 bool
 access_is_loopback(const char *address)
 {
@@ -77,20 +87,37 @@ name_len(const char *host)
 	return host[0] == '[' ? strcspn(host, "]") : strcspn(host, ":");
 }
 
-/* Whether origin is SCHEME://HOST of the request itself. */
+/* Whether the request came by TLS, as httpd or a proxy that is trusted says. */
+static bool
+is_https(const struct req *req)
+{
+	return strcasecmp(req_var(req, "HTTPS"), "on") == 0 ||
+	       strcasecmp(req_var(req, "REQUEST_SCHEME"), "https") == 0;
+}
+
+/*
+ * Whether origin is SCHEME://HOST of the request itself.  A page that came
+ * without TLS, as anybody on the way might have written it, does not speak for
+ * the site that is asked by TLS.  The other way round it does: TLS may end at a
+ * proxy that nobody tells us of.
+ */
 static bool
 origin_same_host(const struct req *req, const char *origin, bool any_port)
 {
 	const char *host = req_var(req, "HTTP_HOST");
-	const char *slashes = strstr(origin, "://");
 	size_t len;
 
-	if (slashes == NULL || host[0] == '\0')
+	if (strncasecmp(origin, "https://", 8) == 0)
+		origin += 8;
+	else if (strncasecmp(origin, "http://", 7) == 0 && !is_https(req))
+		origin += 7;
+	else
+		return false;
+	if (host[0] == '\0')
 		return false;
 	if (!any_port)
-		return strcasecmp(slashes + 3, host) == 0;
+		return strcasecmp(origin, host) == 0;
 	len = name_len(host);
-	origin = slashes + 3;
 	return name_len(origin) == len && strncasecmp(origin, host, len) == 0 &&
 	       strspn(origin + len, "]:0123456789") == strlen(origin + len);
 }
@@ -135,8 +162,9 @@ access_may_publish(const struct req *req, const char *key)
 void
 access_keep(struct req *req)
 {
-	static const char *const names[] = { "HTTP_AUTHORIZATION", "HTTP_HOST",
-		"HTTP_ORIGIN", "REMOTE_ADDR", "REMOTE_USER" };
+	static const char *const names[] = { "HTTPS", "HTTP_AUTHORIZATION",
+		"HTTP_HOST", "HTTP_ORIGIN", "REMOTE_ADDR", "REMOTE_USER",
+		"REQUEST_SCHEME" };
 
 	req_keep(req, names, sizeof(names) / sizeof(names[0]));
 }
@@ -204,8 +232,7 @@ access_add_preflight(const struct req *req, struct str *out,
 		return;
 	str_addf(out,
 	    "Access-Control-Allow-Methods: %s\r\n"
-	    "Access-Control-Allow-Headers: Authorization, Content-Type, "
-	    "Event-Type, Idempotency-Key, If-None-Match, Last-Event-ID\r\n"
+	    "Access-Control-Allow-Headers: " REQUEST_HEADERS "\r\n"
 	    "Access-Control-Max-Age: 600\r\n",
 	    methods);
 }

@@ -37,7 +37,8 @@ const char *access_sentence(enum access access);
 /*
  * Whether the Origin of the request is absent, of the same host, or in the list
  * (RFC 6454).  "*" in the list allows all.  Of the same host means of the same
- * port as well, except where the program itself is asked on a port of its own.
+ * port as well, except where the program itself is asked on a port of its own;
+ * a page that came by http is not of the host that is asked by https.
  */
 bool access_origin_allowed(const struct req *req);
 

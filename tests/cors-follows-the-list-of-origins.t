@@ -70,14 +70,16 @@ def main(t):
                                 ('publish', 'POST'), ('publish', 'DELETE')):
             headers, status = ask(site, '/push/%s?channel=a' % program, good, 'OPTIONS', **{
                 PRE + 'Request-Method': wanted,
-                PRE + 'Request-Headers': 'content-type, event-type, idempotency-key'})
+                PRE + 'Request-Headers': 'cache-control, content-type, idempotency-key'})
             got = cors(headers)
             allowed = got.get('Allow-Headers', '').lower()
             t.ok(status == 204 and got.get('Allow-Origin') == good and
                  wanted in got.get('Allow-Methods', '') and all(
                      h in allowed for h in ('authorization', 'content-type', 'event-type',
                                             'idempotency-key', 'last-event-id',
-                                            'if-none-match')),
+                                            'if-none-match', 'cache-control', 'pragma',
+                                            'x-requested-with', 'accept', 'accept-language',
+                                            'content-language')),
                  'preflight of %s %s' % (wanted, program), headers)
             headers, status = ask(site, '/push/%s?channel=a' % program, other, 'OPTIONS',
                                   **{PRE + 'Request-Method': wanted})

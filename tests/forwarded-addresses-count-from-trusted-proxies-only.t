@@ -42,7 +42,7 @@ def may_publish(port, headers=None):
             if answer.get('op') == 'ok':
                 return True
             if answer.get('op') == 'error':
-                return answer['status'] != 403
+                return answer['status'] not in (401, 403)
 
 
 def handshake(port, headers):

@@ -204,7 +204,7 @@ def whoever(tap, site):
     with Link(site, 'wsd') as link:
         for what, wants, more in (
                 ('from this machine', '"op":"ok"', {'REMOTE_ADDR': '127.0.0.1'}),
-                ('from elsewhere', '"status":403', {'REMOTE_ADDR': '192.0.2.1'}),
+                ('from elsewhere', '"status":401', {'REMOTE_ADDR': '192.0.2.1'}),
                 ('a user of httpd', '"op":"ok"', {'REMOTE_ADDR': '192.0.2.1',
                                                   'REMOTE_USER': 'ann'})):
             ws = link.hand_over('/push/ws', headers=websocket_headers(

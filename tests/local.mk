@@ -24,6 +24,7 @@ check_LIBRARIES += %D%/tap/libtap.a
 
 # Programs of NAME_t.c.
 C_TESTS = \
+	%D%/access.t \
 	%D%/backlog.t \
 	%D%/board.t \
 	%D%/change.t \
@@ -57,6 +58,8 @@ C_TESTS = \
 check_PROGRAMS += $(C_TESTS)
 UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 
+%C%_access_t_SOURCES = %D%/access_t.c
+%C%_access_t_LDADD = $(UNIT_LIBS)
 %C%_backlog_t_SOURCES = %D%/backlog_t.c
 %C%_backlog_t_LDADD = $(UNIT_LIBS)
 %C%_board_t_SOURCES = %D%/board_t.c
@@ -332,7 +335,8 @@ dist_check_SCRIPTS += \
 	%D%/websocket-peers-that-never-read-cost-little.t \
 	%D%/websocket-resumes-at-the-seam.t \
 	%D%/websocket-stop-spreads-its-closes.t \
-	%D%/websocket-work-of-some-starves-nobody.t
+	%D%/websocket-work-of-some-starves-nobody.t \
+	%D%/who-may-publish-is-the-same-on-every-way-in.t
 
 EXTRA_DIST += \
 	%D%/browser/feed.html \

@@ -138,10 +138,10 @@ def addresses(tap, site, proxied):
     line = b'PROXY TCP4 %s 127.0.0.1 4000 80\r\n'
     for what, how, want in (
             ('from here', {}, 'ok'),
-            ('from elsewhere, says a proxy', {'headers': {'X-Forwarded-For': AWAY}}, 403),
+            ('from elsewhere, says a proxy', {'headers': {'X-Forwarded-For': AWAY}}, 401),
             ('from here, says a proxy', {'headers': {'X-Forwarded-For': '127.0.0.1'}}, 'ok'),
             ('from elsewhere, by the PROXY protocol',
-             {'port': proxied, 'first': line % AWAY.encode()}, 403),
+             {'port': proxied, 'first': line % AWAY.encode()}, 401),
             ('from here, by the PROXY protocol',
              {'port': proxied, 'first': line % b'127.0.0.1'}, 'ok')):
         tap.equal(ask_to_publish(site, **how), want, 'publishing ' + what)

@@ -348,13 +348,15 @@ class WebSocket:
 
     @staticmethod
     def make_request(port, path, protocol, headers):
-        lines = ['GET %s HTTP/1.1' % path, 'Host: 127.0.0.1:%d' % port,
+        headers = dict(headers or {})
+        lines = ['GET %s HTTP/1.1' % path,
+                 'Host: ' + headers.pop('Host', '127.0.0.1:%d' % port),
                  'Upgrade: websocket', 'Connection: Upgrade',
                  'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: '
                  + base64.b64encode(os.urandom(16)).decode()]
         if protocol:
             lines.append('Sec-WebSocket-Protocol: ' + protocol)
-        lines += ['%s: %s' % h for h in (headers or {}).items()]
+        lines += ['%s: %s' % h for h in headers.items()]
         return ('\r\n'.join(lines) + '\r\n\r\n').encode()
 
     def read_head(self):
