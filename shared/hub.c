@@ -22,8 +22,8 @@
 #include "shared/config_file.h"
 #include "shared/db.h"
 #include "shared/hub.h"
+#include "shared/lease.h"
 #include "shared/log.h"
-#include "shared/prune.h"
 #include "shared/sink.h"
 #include "shared/str.h"
 #include "shared/watch.h"
@@ -470,7 +470,7 @@ hub_start(struct hub *hub, const struct config *config, struct board *board)
 		memcpy(hub->epoch, hub->db.epoch, sizeof(hub->epoch));
 	hub->last_id = hub->newest = newest;
 	/* check_head will find that it has gone back. */
-	if (status == DB_OK && prune_went_back(&hub->db)) {
+	if (status == DB_OK && lease_went_back(&hub->db)) {
 		hub->last_id = newest + 1;
 		hub->version = -1;
 	}
