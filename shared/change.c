@@ -25,8 +25,6 @@ enum column {
 	COL_DATA,
 };
 
-#define DELETE_STEP 500 /* rows removed in one transaction */
-
 void
 change_read_key(struct change *ch, struct sqlite3_stmt *stmt)
 {
@@ -242,44 +240,5 @@ change_channel_info(struct db *db, const char *channel,
 	}
 	status = db_status(db, rc);
 	db_done(stmt);
-	return status;
-}
-
-static enum db_status
-delete_step(struct db *db, const char *channel, int64_t last, int *removed)
-{
-	sqlite3_stmt *stmt = db->stmt[DB_CHANNEL_DELETE];
-	enum db_status status;
-
-	status = db_begin_write(db, DB_HERE);
-	if (status != DB_OK)
-		return status;
-	bind_text(stmt, 1, channel);
-	sqlite3_bind_int64(stmt, 2, last);
-	sqlite3_bind_int(stmt, 3, DELETE_STEP);
-	status = db_status(db, sqlite3_step(stmt));
-	db_done(stmt);
-	if (status != DB_OK) {
-		db_rollback(db);
-		return status;
-	}
-	*removed = sqlite3_changes(db->handle);
-	return db_commit(db);
-}
-
-enum db_status
-change_delete_channel(struct db *db, const char *channel, int64_t *removed)
-{
-	struct change_info info;
-	enum db_status status;
-	int n = DELETE_STEP;
-
-	*removed = 0;
-	status = change_channel_info(db, channel, &info);
-	while (status == DB_OK && n == DELETE_STEP) {
-		status = delete_step(db, channel, info.last_id, &n);
-		if (status == DB_OK)
-			*removed += n;
-	}
 	return status;
 }

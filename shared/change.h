@@ -104,11 +104,4 @@ struct change_info {
 enum db_status change_channel_info(struct db *db, const char *channel,
     struct change_info *info);
 
-/*
- * Removes the messages of a channel in small transactions.  *removed counts
- * them.
- */
-enum db_status change_delete_channel(struct db *db, const char *channel,
-    int64_t *removed);
-
 #endif

@@ -6,22 +6,43 @@
 #include <stdint.h>
 
 #include "shared/db.h"
+#include "shared/lease.h"
 
 struct config;
 
-/* Where a round of pruning stands.  `= {0}` begins one. */
+/* Where a round of pruning stands.  `= {0}`, or prune_begin, begins one. */
 struct prune {
-	int phase;         /* which rule */
-	char channel[256]; /* the channel looked at last */
-	bool measured;     /* `over` is known */
-	int64_t over;      /* bytes of messages past the total */
-	int64_t removed;   /* messages removed in this round */
-	int64_t coming;    /* the caller's: messages to leave room for */
+	int phase;          /* which rule */
+	int64_t removed;    /* messages removed in this round */
+	int64_t coming;     /* the caller's: messages to leave room for */
+	bool whole;         /* the caller's: sweep all in one round */
+	struct known known; /* the caller's: what is known of their age */
+	int64_t sweep;      /* id that sweeping for age has got to */
+	int64_t swept;      /* messages looked at so in this round */
+	char channel[256];  /* the channel looked at last */
+	int look;           /* at what of it */
+	int64_t below;      /* of it: those from this id on are counted */
+	int64_t newer;      /* of it: so many more are to be kept */
+	int64_t passed;     /* of it: up to this id all are to go */
+	int64_t cut;   /* what is removed now: up to this id; 0 = nothing */
+	bool measured; /* `over` is known */
+	int64_t after; /* measured up to this id */
+	int64_t over;  /* bytes of messages past the total */
+	struct floor *floor; /* shared/floor's, or NULL */
 };
 
 /*
- * One small step of a round: at most one short write transaction.  *done tells
- * that the round is over.  Needs a writer.
+ * Begins a round: all but what the caller's and `sweep` is set back, since one
+ * round sweeps a part of a large table.  prune_end frees what a round that is
+ * given up has; one that is done has nothing.
+ */
+void prune_begin(struct prune *prune);
+void prune_end(struct prune *prune);
+
+/*
+ * One small step of a round: it looks for some milliseconds at most, and writes
+ * for some in at most one transaction.  *done tells that the round is over;
+ * `known` is then what the next round is to know.  Needs a writer.
  */
 enum db_status prune_step(struct db *db, const struct config *config,
     struct prune *prune, bool *done);
@@ -32,33 +53,5 @@ enum db_status prune_step(struct db *db, const struct config *config,
  * busy.  For who has nothing to store and is not asked for the lease.
  */
 int64_t prune_pause_ms(int64_t took_ms);
-
-/*
- * Takes the right to prune, which one process at a time has, if the last round
- * began at least `every_ms` ago.  With `insist` whoever has it is asked for it.
- * Returns a descriptor to be closed after the round, or -1 if it is not our
- * turn.
- */
-int prune_lease(const char *db_path, int64_t every_ms, bool insist);
-
-/*
- * Whether somebody who publishes much asks for the lease: nobody else comes to
- * the lock in time then.  prune_claim says so of the next rounds: who does not
- * insist leaves them alone for twice `every_ms`.  prune_pass closes the lease
- * in the middle of a round, so that anybody may begin another one at once.
- */
-bool prune_is_wanted(int lease);
-void prune_claim(int lease);
-void prune_pass(int lease);
-
-/*
- * The file of the lease also notes the newest message of the table, so that a
- * state that was restored in place while nothing ran is noticed.  prune_note
- * writes it down; prune_went_back tells, of an open database, whether the ids
- * have gone back since: the noted one was not given out yet, or is another
- * message now.
- */
-void prune_note(int lease, struct db *db);
-bool prune_went_back(struct db *db);
 
 #endif

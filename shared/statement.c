@@ -25,6 +25,9 @@ static const char *const statements[DB__MAX] = {
 	[DB_CHANGE_DEDUP] =
 #include "sql/change_dedup.inc"
 	    ,
+	[DB_CHANGE_DELETE] =
+#include "sql/change_delete.inc"
+	    ,
 	[DB_CHANGE_GET] =
 #include "sql/change_get.inc"
 	    ,
@@ -34,8 +37,8 @@ static const char *const statements[DB__MAX] = {
 	[DB_CHANGE_INSERT_ROWS] =
 #include "sql/change_insert_rows.inc"
 	    ,
-	[DB_CHANNEL_DELETE] =
-#include "sql/channel_delete.inc"
+	[DB_CHANNEL_IDS] =
+#include "sql/channel_ids.inc"
 	    ,
 	[DB_CHANNEL_INFO] =
 #include "sql/channel_info.inc"
@@ -43,8 +46,14 @@ static const char *const statements[DB__MAX] = {
 	[DB_CHANNEL_LAST_IDS] =
 #include "sql/channel_last_ids.inc"
 	    ,
+	[DB_CHANNEL_NEWEST] =
+#include "sql/channel_newest.inc"
+	    ,
 	[DB_CHANNEL_NEXT_ID] =
 #include "sql/channel_next_id.inc"
+	    ,
+	[DB_CHANNEL_TIMES] =
+#include "sql/channel_times.inc"
 	    ,
 	[DB_CHANNEL_WATERMARK] =
 #include "sql/channel_watermark.inc"
@@ -60,6 +69,12 @@ static const char *const statements[DB__MAX] = {
 	    ,
 	[DB_EPOCH_RENEW] =
 #include "sql/epoch_renew.inc"
+	    ,
+	[DB_EXPIRED_IDS] =
+#include "sql/expired_ids.inc"
+	    ,
+	[DB_FLOOR_RAISE] =
+#include "sql/floor_raise.inc"
 	    ,
 	[DB_HEAD] =
 #include "sql/head.inc"
@@ -79,26 +94,14 @@ static const char *const statements[DB__MAX] = {
 	[DB_PRUNE_BYTES] =
 #include "sql/prune_bytes.inc"
 	    ,
-	[DB_PRUNE_CHANNEL_AGE] =
-#include "sql/prune_channel_age.inc"
-	    ,
 	[DB_PRUNE_CHANNEL_COUNT] =
 #include "sql/prune_channel_count.inc"
-	    ,
-	[DB_PRUNE_EXPIRED] =
-#include "sql/prune_expired.inc"
-	    ,
-	[DB_PRUNE_FLOOR] =
-#include "sql/prune_floor.inc"
 	    ,
 	[DB_PRUNE_NEXT_CHANNEL] =
 #include "sql/prune_next_channel.inc"
 	    ,
-	[DB_PRUNE_OLDEST] =
-#include "sql/prune_oldest.inc"
-	    ,
-	[DB_PRUNE_UPTO] =
-#include "sql/prune_upto.inc"
+	[DB_PRUNE_SWEEP] =
+#include "sql/prune_sweep.inc"
 	    ,
 	[DB_PRUNE_WATERMARKS] =
 #include "sql/prune_watermarks.inc"
@@ -127,8 +130,14 @@ static const char *const statements[DB__MAX] = {
 	[DB_WATERMARKS_ABOVE] =
 #include "sql/watermarks_above.inc"
 	    ,
+	[DB_WATERMARKS_AFTER] =
+#include "sql/watermarks_after.inc"
+	    ,
 	[DB_WATERMARK_COUNT] =
 #include "sql/watermark_count.inc"
+	    ,
+	[DB_WATERMARK_RAISE] =
+#include "sql/watermark_raise.inc"
 	    ,
 };
 

@@ -4,15 +4,18 @@ SQL = \
 	%D%/begin.sql \
 	%D%/begin_immediate.sql \
 	%D%/change_dedup.sql \
+	%D%/change_delete.sql \
 	%D%/change_get.sql \
 	%D%/change_insert.sql \
 	%D%/change_insert_rows.sql \
 	%D%/changes_after.sql \
 	%D%/changes_channel_after.sql \
-	%D%/channel_delete.sql \
+	%D%/channel_ids.sql \
 	%D%/channel_info.sql \
 	%D%/channel_last_ids.sql \
+	%D%/channel_newest.sql \
 	%D%/channel_next_id.sql \
+	%D%/channel_times.sql \
 	%D%/channel_watermark.sql \
 	%D%/checkpoint.sql \
 	%D%/commit.sql \
@@ -22,20 +25,18 @@ SQL = \
 	%D%/durability_power.sql \
 	%D%/durability_process.sql \
 	%D%/epoch_renew.sql \
+	%D%/expired_ids.sql \
 	%D%/finish_migration.sql \
+	%D%/floor_raise.sql \
 	%D%/head.sql \
 	%D%/incremental_vacuum.sql \
 	%D%/max_data_set.sql \
 	%D%/prefix_last_ids.sql \
 	%D%/prefix_watermark.sql \
 	%D%/prune_bytes.sql \
-	%D%/prune_channel_age.sql \
 	%D%/prune_channel_count.sql \
-	%D%/prune_expired.sql \
-	%D%/prune_floor.sql \
 	%D%/prune_next_channel.sql \
-	%D%/prune_oldest.sql \
-	%D%/prune_upto.sql \
+	%D%/prune_sweep.sql \
 	%D%/prune_watermarks.sql \
 	%D%/query_only.sql \
 	%D%/release.sql \
@@ -48,7 +49,9 @@ SQL = \
 	%D%/totals.sql \
 	%D%/user_version.sql \
 	%D%/watermark_count.sql \
-	%D%/watermarks_above.sql
+	%D%/watermark_raise.sql \
+	%D%/watermarks_above.sql \
+	%D%/watermarks_after.sql
 EXTRA_DIST += $(SQL)
 BUILT_SOURCES += $(SQL:.sql=.inc)
 CLEANFILES += $(SQL:.sql=.inc)

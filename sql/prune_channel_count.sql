@@ -1,3 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The newest id of channel ?1 that ?2 newer messages have pushed out.
-SELECT id FROM changes WHERE channel = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2;
+-- The id of channel ?1 below ?2 that ?3 newer ones, below ?2 as well, stand
+-- before.
+SELECT id FROM changes WHERE channel = ?1 AND id < ?2
+ORDER BY id DESC LIMIT 1 OFFSET ?3;

@@ -1,2 +1,3 @@
 -- SPDX-License-Identifier: MIT
-SELECT count(*) FROM watermarks;
+-- The number of watermarks, but no more than ?1.
+SELECT count(*) FROM (SELECT 1 FROM watermarks LIMIT ?1);

@@ -17,6 +17,7 @@
 #include "shared/clock.h"
 #include "shared/config_file.h"
 #include "shared/db.h"
+#include "shared/lease.h"
 #include "shared/log.h"
 #include "shared/prune.h"
 #include "shared/publish.h"
@@ -229,26 +230,28 @@ command_publish(const struct config *config, int argc, char **argv)
 static int
 command_prune(const struct config *config)
 {
-	struct prune prune = { 0 };
+	struct prune prune = { .whole = true };
 	enum db_status status = DB_OK;
 	struct db db = { 0 };
 	bool done = false;
 	int lease;
 
 	user_become(config);
-	lease = prune_lease(config->database, 0, false);
+	lease = lease_take(config->database, 0, false);
 	if (lease == -1)
 		fatalx("another process is pruning");
 	xopen_writer(&db, config);
+	lease_known(lease, &db, &prune.known);
 	while (status == DB_OK && !done) {
 		int64_t began_ms = clock_mono_ms();
 
 		status = prune_step(&db, config, &prune, &done);
-		if (!done && !prune_is_wanted(lease))
+		if (!done && !lease_is_wanted(lease))
 			sleep_ms(prune_pause_ms(clock_mono_ms() - began_ms));
 	}
 	if (status != DB_OK)
 		fatalx("%s: %s", config->database, db.error);
+	lease_note(lease, &db, &prune.known);
 	printf("%lld messages removed\n", (long long)prune.removed);
 	db_close(&db);
 	close(lease);

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Removing messages in steps: which go, what the watermark says meanwhile, and
+ * how long a step holds the lock.  Issue 5, A2: 500 messages of 100 KB were
+ * removed in one transaction of half a second.
+ */
+#include "config.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "shared/clock.h"
+#include "shared/db.h"
+#include "shared/removal.h"
+#include "shared/schema.h"
+#include "tests/tap/foreign.h"
+#include "tests/tap/tap.h"
+
+#define STEP_MS 20 /* of processor time, at most */
+
+static struct db db;
+
+static void
+begin(const char *name)
+{
+	bool made;
+
+	db_close(&db);
+	if (schema_create(&db, scratch(name), 0600, &made) != DB_OK)
+		bail("%s", db.error);
+}
+
+/* `n` messages of so many bytes. */
+static void
+fill(const char *channel, int n, int bytes)
+{
+	foreign_run(db.handle,
+	    "WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i "
+	    "WHERE n < %d) INSERT INTO changes (channel, data) SELECT %Q, "
+	    "zeroblob(%d) FROM i",
+	    n, channel, bytes);
+}
+
+static int64_t
+count(const char *channel)
+{
+	return foreign_int(db.handle,
+	    "SELECT count(*) FROM changes WHERE channel = %Q", channel);
+}
+
+static int64_t
+watermark(const char *channel)
+{
+	return foreign_int(db.handle,
+	    "SELECT coalesce(max(pruned_id), 0) FROM watermarks WHERE channel "
+	    "= %Q",
+	    channel);
+}
+
+/* Milliseconds of the processor. */
+static double
+cpu_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* All steps of one channel; returns how many there were. */
+static int
+remove_all(const char *channel, int64_t upto, int *removed, double *longest_ms)
+{
+	bool done = false;
+	int steps = 0, n;
+
+	*removed = 0;
+	*longest_ms = 0;
+	while (!done && steps++ < 100000) {
+		double began_ms = cpu_ms();
+
+		if (removal_channel(&db, channel, upto, NULL, &n, &done) !=
+		    DB_OK)
+			bail("%s", db.error);
+		*removed += n;
+		if (cpu_ms() - began_ms > *longest_ms)
+			*longest_ms = cpu_ms() - began_ms;
+	}
+	return steps;
+}
+
+static void
+test_channel(void)
+{
+	int n, removed;
+	double ms;
+	bool done;
+
+	begin("channel.db");
+	fill("other", 5, 10);
+	fill("a", 1234, 10);
+	fill("other", 5, 10);
+	fill("a", 3, 10);
+	is_int(removal_channel(&db, "a", 5 + 1234, NULL, &n, &done), DB_OK,
+	    "a step");
+	ok(n > 0 && n <= REMOVAL_MAX && !done, "removes some (%d)", n);
+	is_int(foreign_int(db.handle,
+		   "SELECT min(id) FROM changes WHERE channel = 'a'"),
+	    5 + n + 1, "the oldest of them");
+	is_int(watermark("a"), 5 + 1234, "and tells of all that are to go");
+	remove_all("a", 5 + 1234, &removed, &ms);
+	is_int(n + removed, 1234, "later steps remove the others");
+	is_int(count("a"), 3, "what is newer stays");
+	is_int(count("other"), 10, "and what others have");
+	is_int(watermark("a"), 5 + 1234, "the watermark was right");
+	is_int(watermark("other"), 0, "nobody else's was touched");
+	is_int(removal_channel(&db, "nosuch", 99, NULL, &n, &done), DB_OK,
+	    "a channel without messages");
+	ok(done && n == 0 && watermark("nosuch") == 0, "loses none");
+}
+
+/* What had run out is missed by nobody. */
+static void
+test_expired(void)
+{
+	int removed;
+	double ms;
+
+	begin("expired.db");
+	foreign_run(db.handle,
+	    "INSERT INTO changes (channel, expires_ms) VALUES ('a', NULL), "
+	    "('a', 9000000000000), ('a', 1), ('a', 1), ('b', 1), ('b', 2)");
+	remove_all("a", 4, &removed, &ms);
+	is_int(removed, 4, "four messages, the newest of which ran out");
+	is_int(watermark("a"), 2, "the watermark is that of the last missed");
+	remove_all("b", 6, &removed, &ms);
+	is_int(watermark("b"), 0, "a channel where all ran out has none");
+}
+
+/* A step takes a moment, whatever is removed. */
+static void
+test_budget(void)
+{
+	static const struct {
+		int n, bytes;
+	} rows[] = { { 20000, 10 }, { 5000, 3000 }, { 600, 100000 },
+		{ 60, 1000000 } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int removed, steps;
+		double ms;
+
+		begin("budget.db");
+		fill("a", rows[i].n, rows[i].bytes);
+		steps = remove_all("a", INT64_MAX, &removed, &ms);
+		is_int(removed, rows[i].n, "%d messages of %d bytes", rows[i].n,
+		    rows[i].bytes);
+		ok(ms <= STEP_MS * patience(),
+		    "%d steps, %.1f ms of the processor at most", steps, ms);
+	}
+}
+
+static void
+test_ids(void)
+{
+	struct removal removal = { .ids = { 2, 4, 77 }, .n = 3 };
+	struct removal none = { .n = 0 };
+	int n;
+
+	begin("ids.db");
+	fill("a", 5, 10);
+	is_int(removal_run(&db, &none, &n), DB_OK, "nothing to be removed");
+	is_int(n, 0, "is nothing");
+	is_int(removal_run(&db, &removal, &n), DB_OK, "three ids");
+	is_int(n, 3, "are done, though one was gone already");
+	is_int(foreign_int(db.handle, "SELECT sum(id) FROM changes"), 1 + 3 + 5,
+	    "no other message is gone");
+	is_int(watermark("a"), 4, "the watermark follows");
+}
+
+/* The database became another one between two steps. */
+static void
+test_epoch(void)
+{
+	struct db impatient = { 0 };
+	struct sqlite3 *other;
+	bool done;
+	int n;
+
+	begin("epoch.db");
+	fill("a", 5, 10);
+	is_int(removal_channel(&db, "a", 5, "elsewhere", &n, &done), DB_MISSING,
+	    "another epoch is another database");
+	ok(!done && n == 0 && count("a") == 5 && watermark("a") == 0,
+	    "of which nothing is removed");
+	ok(db.begin_site == NULL, "no transaction is left");
+	ok(strstr(db.error, "replaced") != NULL, "it says why (%s)", db.error);
+	if (db_open(&impatient, db.path, DB_WRITER, 0) != DB_OK)
+		bail("%s", impatient.error);
+	other = foreign_open(db.path);
+	foreign_run(other, "BEGIN IMMEDIATE");
+	is_int(removal_channel(&impatient, "a", 5, NULL, &n, &done), DB_BUSY,
+	    "somebody else writes");
+	ok(!done && n == 0 && impatient.begin_site == NULL, "nothing is done");
+	foreign_run(other, "ROLLBACK");
+	is_int(removal_channel(&impatient, "a", 5, db.epoch, &n, &done), DB_OK,
+	    "later it is");
+	ok(done && n == 5, "all at once");
+	foreign_close(other);
+	db_close(&impatient);
+}
+
+int
+main(void)
+{
+	test_channel();
+	test_expired();
+	test_budget();
+	test_ids();
+	test_epoch();
+	db_close(&db);
+	return done();
+}
