@@ -12,6 +12,7 @@
 #include "shared/client.h"
 #include "shared/sink.h"
 #include "shared/str.h"
+#include "shared/writer.h"
 #include "shared/wsframe.h"
 
 struct chunk;
@@ -46,6 +47,7 @@ struct wsconn {
 	int64_t message_ms;      /* of the last look at a message, 0 = none */
 	uint64_t paced;          /* bytes of it that had come by then */
 	unsigned jobs;           /* with the writer */
+	struct publisher who;    /* of them */
 	size_t writing;          /* bytes of them, about */
 	LIST_ENTRY(wsconn) link; /* all */
 	TAILQ_ENTRY(wsconn) busy_link; /* of those with a turn to come */

@@ -283,9 +283,8 @@ free_task(struct task *task)
 {
 	struct job *job = &task->publish.job;
 
-	for (size_t i = 0; job->mutes != NULL && i < job->n; i++)
-		mute_settle(job->mutes[i]);
-	free(job->mutes);
+	if (job->mute != NULL)
+		mute_settle(job->mute);
 	json_decref(task->ref);
 	publish_free(&task->publish);
 	free(task);
@@ -343,19 +342,6 @@ read_messages(struct task *task, json_t *root)
 	return -1;
 }
 
-/* Each message gets a note in the list of what its publisher is spared. */
-static void
-mute_messages(struct task *task)
-{
-	struct job *job = &task->publish.job;
-
-	if (task->echo)
-		return;
-	job->mutes = xcalloc(job->n, sizeof(*job->mutes));
-	for (size_t i = 0; i < job->n; i++)
-		job->mutes[i] = client_mute(&task->conn->client);
-}
-
 static bool
 submit(struct task *task)
 {
@@ -365,17 +351,18 @@ submit(struct task *task)
 	job->outcomes = xcalloc(job->n, sizeof(*job->outcomes));
 	job->done = on_done;
 	job->arg = task;
-	mute_messages(task);
+	job->publisher = &conn->who;
+	if (!task->echo)
+		job->mute = client_mute(&conn->client, job->n);
 	conn->jobs++;
 	if (writer_submit(conn->server->writer, job)) {
 		conn->writing += job->cost;
 		return true;
 	}
 	conn->jobs--;
-	if (job->mutes != NULL)
-		mutes_cut(&conn->client.mutes, job->mutes[0]);
-	free(job->mutes);
-	job->mutes = NULL;
+	if (job->mute != NULL)
+		mute_cancel(&conn->client.mutes, job->mute);
+	job->mute = NULL;
 	return false;
 }
 

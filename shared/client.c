@@ -58,11 +58,11 @@ client_push(struct client *client, struct chunk *chunk)
 }
 
 struct mute *
-client_mute(struct client *client)
+client_mute(struct client *client, size_t n)
 {
 	mutes_pass(&client->mutes,
 	    client->state == CLIENT_LIVE ? client->hub->last_id : client->pos);
-	return mute_new(&client->mutes);
+	return mute_new(&client->mutes, n);
 }
 
 void
@@ -308,7 +308,7 @@ client_attach(struct client *client, struct hub *hub, struct sink *sink,
 		form_release(&hub->forms, form);
 		return status;
 	}
-	STAILQ_INIT(&client->mutes);
+	TAILQ_INIT(&client->mutes);
 	client->hub = hub;
 	client->sink = sink;
 	client->form = form;

@@ -97,10 +97,10 @@ void client_subscribe(struct client *client, const struct want *want, size_t n,
 bool client_has(const struct client *client, const struct want *want);
 
 /*
- * A message that this client publishes and is not to get itself; for the
+ * `n` messages that this client publishes and is not to get itself; for the
  * writer's job.
  */
-struct mute *client_mute(struct client *client);
+struct mute *client_mute(struct client *client, size_t n);
 
 /* Tells a stream that it may have missed something up to `after`. */
 void client_tell_reset(struct client *client, int64_t after);

@@ -50,7 +50,7 @@ is_withheld(struct client *client, const struct change *ch)
 {
 	return (ch->id <= client->uneven_upto &&
 		   !subs_lack(&client->subs, client->hub, ch)) ||
-	       (!STAILQ_EMPTY(&client->mutes) &&
+	       (!TAILQ_EMPTY(&client->mutes) &&
 		   mutes_have(&client->mutes, ch->id));
 }
 

@@ -167,11 +167,14 @@ tell_mutes(const struct jobs *group, bool stored)
 	     job = job->next) {
 		bool has_ids = stored && job->status == DB_OK;
 
-		for (size_t i = 0; job->mutes != NULL && i < job->n; i++)
-			mute_tell(job->mutes[i],
+		if (job->mute == NULL)
+			continue;
+		for (size_t i = 0; i < job->n; i++)
+			mute_set(job->mute, i,
 			    has_ids && !job->outcomes[i].again
 				? job->outcomes[i].id
 				: -1);
+		mute_tell(job->mute);
 	}
 }
 

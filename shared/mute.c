@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages that are kept from their publisher ("echo": false).  Jobs are done
- * in order and ids only grow, so the list is in order as well, and the first
- * one that is not stored yet ends the search.
+ * Messages that are kept from their publisher ("echo": false).  Each job of its
+ * connection has a note in the list, which is dropped once all of its ids are
+ * passed.
+ *
+ * The search looks at every note.  It does not rely on the order in which jobs
+ * are committed: a job that is still waiting must not hide one behind it.
  */
 #include "config.h"
 
@@ -12,25 +15,26 @@
 #include "shared/str.h"
 
 struct mute *
-mute_new(struct mutes *mutes)
+mute_new(struct mutes *mutes, size_t n)
 {
-	struct mute *mute = xcalloc(1, sizeof(*mute));
+	struct mute *mute = xcalloc(1, sizeof(*mute) + n * sizeof(*mute->ids));
 
+	mute->n = n;
 	mute->waited_for = mute->listed = true;
-	STAILQ_INSERT_TAIL(mutes, mute, link);
+	TAILQ_INSERT_TAIL(mutes, mute, link);
 	return mute;
 }
 
 void
-mute_tell(struct mute *mute, int64_t id)
+mute_set(struct mute *mute, size_t i, int64_t id)
 {
-	atomic_store_explicit(&mute->id, id, memory_order_release);
+	atomic_store_explicit(&mute->ids[i], id, memory_order_relaxed);
 }
 
-static int64_t
-id_of(struct mute *mute)
+void
+mute_tell(struct mute *mute)
 {
-	return atomic_load_explicit(&mute->id, memory_order_acquire);
+	atomic_store_explicit(&mute->told, true, memory_order_release);
 }
 
 static void
@@ -47,61 +51,66 @@ mute_settle(struct mute *mute)
 	free_if_done(mute);
 }
 
-void
-mutes_cut(struct mutes *mutes, struct mute *first)
-{
-	struct mutes kept = STAILQ_HEAD_INITIALIZER(kept);
-	struct mute *mute;
-	bool cut = false;
-
-	while ((mute = STAILQ_FIRST(mutes)) != NULL) {
-		STAILQ_REMOVE_HEAD(mutes, link);
-		cut = cut || mute == first;
-		if (cut)
-			free(mute);
-		else
-			STAILQ_INSERT_TAIL(&kept, mute, link);
-	}
-	STAILQ_CONCAT(mutes, &kept);
-}
-
 static void
-drop_first(struct mutes *mutes)
+drop(struct mutes *mutes, struct mute *mute)
 {
-	struct mute *mute = STAILQ_FIRST(mutes);
-
-	STAILQ_REMOVE_HEAD(mutes, link);
+	TAILQ_REMOVE(mutes, mute, link);
 	mute->listed = false;
 	free_if_done(mute);
 }
 
 void
-mutes_pass(struct mutes *mutes, int64_t upto)
+mute_cancel(struct mutes *mutes, struct mute *mute)
 {
-	struct mute *mute;
+	mute->waited_for = false;
+	drop(mutes, mute);
+}
 
-	while ((mute = STAILQ_FIRST(mutes)) != NULL) {
-		int64_t id = id_of(mute);
+/* The next id of a note that is not below this one; INT64_MAX for none. */
+static int64_t
+next_id(struct mute *mute, int64_t id)
+{
+	for (; mute->at < mute->n; mute->at++) {
+		int64_t next = atomic_load_explicit(&mute->ids[mute->at],
+		    memory_order_relaxed);
 
-		if (id == 0 || id > upto)
-			return;
-		drop_first(mutes);
+		if (next >= id)
+			return next;
 	}
+	return INT64_MAX;
 }
 
 bool
 mutes_have(struct mutes *mutes, int64_t id)
 {
-	struct mute *mute;
+	struct mute *mute = TAILQ_FIRST(mutes), *next;
+	bool found = false;
 
-	mutes_pass(mutes, id - 1);
-	mute = STAILQ_FIRST(mutes);
-	return mute != NULL && id_of(mute) == id;
+	for (; mute != NULL && !found; mute = next) {
+		int64_t first;
+
+		next = TAILQ_NEXT(mute, link);
+		if (!atomic_load_explicit(&mute->told, memory_order_acquire))
+			continue;
+		first = next_id(mute, id);
+		found = first == id;
+		if (first == INT64_MAX)
+			drop(mutes, mute);
+	}
+	return found;
+}
+
+void
+mutes_pass(struct mutes *mutes, int64_t upto)
+{
+	mutes_have(mutes, upto + 1);
 }
 
 void
 mutes_clear(struct mutes *mutes)
 {
-	while (!STAILQ_EMPTY(mutes))
-		drop_first(mutes);
+	struct mute *mute;
+
+	while ((mute = TAILQ_FIRST(mutes)) != NULL)
+		drop(mutes, mute);
 }

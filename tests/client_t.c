@@ -490,12 +490,14 @@ test_muted(void)
 	hold(&one, &stream, a, 1, "latest", 60000, 1 << 20);
 	hold(&two, &stream, a, 1, "latest", 60000, 1 << 20);
 	insert("a", "before");
-	never = client_mute(&one.client);
-	mute_tell(never, -1);
+	never = client_mute(&one.client, 1);
+	mute_set(never, 0, -1);
+	mute_tell(never);
 	mute_settle(never);
-	mute = client_mute(&one.client);
+	mute = client_mute(&one.client, 1);
 	foreign_run(writer, "BEGIN");
-	mute_tell(mute, insert("a", "its own"));
+	mute_set(mute, 0, insert("a", "its own"));
+	mute_tell(mute);
 	insert("a", "of another");
 	foreign_run(writer, "COMMIT");
 	ok(wait_for(&one, "of another", 5000), "what is around it is heard");
@@ -504,9 +506,10 @@ test_muted(void)
 	ok(wait_for(&two, "its own", 5000), "the others hear it");
 	mute_settle(mute);
 	/* It goes while its message is on the way. */
-	mute = client_mute(&one.client);
+	mute = client_mute(&one.client, 1);
 	release(&one);
-	mute_tell(mute, insert("a", "the last"));
+	mute_set(mute, 0, insert("a", "the last"));
+	mute_tell(mute);
 	mute_settle(mute);
 	ok(wait_for(&two, "the last", 5000), "also after it has gone");
 	release(&two);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Messages that are kept from their publisher: asked for in the order of ids,
- * told by another thread, forgotten when they are passed.  What is freed twice
- * or never is seen by the checkers.
+ * told by another thread, wherever they stand, forgotten when they are passed.
+ * What is freed twice or never is seen by the checkers.
  */
 #include "config.h"
 
@@ -12,7 +12,7 @@
 #include "shared/mute.h"
 #include "tests/tap/tap.h"
 
-static struct mutes mutes = STAILQ_HEAD_INITIALIZER(mutes);
+static struct mutes mutes = TAILQ_HEAD_INITIALIZER(mutes);
 
 static int
 listed(void)
@@ -20,20 +20,28 @@ listed(void)
 	const struct mute *mute;
 	int n = 0;
 
-	STAILQ_FOREACH(mute, &mutes, link)
-	n++;
+	TAILQ_FOREACH(mute, &mutes, link)
+		n++;
 	return n;
+}
+
+/* A job of one message was stored with this id. */
+static void
+tell(struct mute *mute, int64_t id)
+{
+	mute_set(mute, 0, id);
+	mute_tell(mute);
 }
 
 static void
 test_order(void)
 {
-	struct mute *a = mute_new(&mutes), *b = mute_new(&mutes);
+	struct mute *a = mute_new(&mutes, 1), *b = mute_new(&mutes, 1);
 
 	ok(!mutes_have(&mutes, 5), "nothing is kept back before it has an id");
 	is_int(listed(), 2, "and both stay");
-	mute_tell(a, 7);
-	mute_tell(b, 9);
+	tell(a, 7);
+	tell(b, 9);
 	mute_settle(a);
 	ok(!mutes_have(&mutes, 6), "the one before");
 	ok(mutes_have(&mutes, 7), "the message itself");
@@ -47,18 +55,66 @@ test_order(void)
 	ok(!mutes_have(&mutes, 11), "an empty list has none");
 }
 
+/* A job of several messages, of which one was known before. */
+static void
+test_several(void)
+{
+	struct mute *mute = mute_new(&mutes, 4);
+	int wrong = 0;
+
+	mute_set(mute, 0, 10);
+	mute_set(mute, 1, -1);
+	mute_set(mute, 2, 12);
+	ok(!mutes_have(&mutes, 10), "nothing counts before all are told");
+	mute_set(mute, 3, 15);
+	mute_tell(mute);
+	mute_settle(mute);
+	for (int64_t id = 9; id <= 15; id++)
+		wrong += mutes_have(&mutes, id) !=
+			 (id == 10 || id == 12 || id == 15);
+	is_int(wrong, 0, "each of a job's ids and no other");
+	is_int(listed(), 1, "it stays until its last id is passed");
+	ok(!mutes_have(&mutes, 16), "nothing behind it");
+	is_int(listed(), 0, "none is left");
+}
+
+/* Issue 5, C9: a job that still waits hid those behind it. */
+static void
+test_anywhere(void)
+{
+	struct mute *first = mute_new(&mutes, 3), *second = mute_new(&mutes, 1),
+		    *third = mute_new(&mutes, 1);
+
+	tell(third, 20);
+	ok(mutes_have(&mutes, 20), "behind two that are not done");
+	tell(second, 22);
+	ok(!mutes_have(&mutes, 21), "nobody's");
+	is_int(listed(), 2, "what is passed goes wherever it stands");
+	ok(mutes_have(&mutes, 22), "behind one that is not done");
+	mute_set(first, 0, 23);
+	mute_set(first, 1, 24);
+	mute_set(first, 2, 25);
+	mute_tell(first);
+	ok(mutes_have(&mutes, 24), "told last");
+	mutes_pass(&mutes, 25);
+	is_int(listed(), 0, "none is left");
+	mute_settle(first);
+	mute_settle(second);
+	mute_settle(third);
+}
+
 /* The row is read before the job is settled, or long after. */
 static void
 test_settled_late(void)
 {
-	struct mute *mute = mute_new(&mutes);
+	struct mute *mute = mute_new(&mutes, 1);
 
-	mute_tell(mute, 20);
+	tell(mute, 20);
 	ok(mutes_have(&mutes, 20), "told, not settled");
 	ok(!mutes_have(&mutes, 21), "passed");
 	mute_settle(mute);
-	mute = mute_new(&mutes);
-	mute_tell(mute, 30);
+	mute = mute_new(&mutes, 1);
+	tell(mute, 30);
 	mute_settle(mute);
 	ok(mutes_have(&mutes, 30), "settled before it is read");
 	mutes_pass(&mutes, 29);
@@ -71,18 +127,20 @@ test_settled_late(void)
 static void
 test_never(void)
 {
-	struct mute *never = mute_new(&mutes), *later = mute_new(&mutes);
+	struct mute *never = mute_new(&mutes, 2), *later = mute_new(&mutes, 1);
 
-	mute_tell(never, -1);
+	mute_set(never, 0, -1);
+	mute_set(never, 1, -1);
+	mute_tell(never);
 	mute_settle(never);
-	mute_tell(later, 40);
+	tell(later, 40);
 	mute_settle(later);
 	ok(mutes_have(&mutes, 40), "behind one that failed");
 	ok(!mutes_have(&mutes, 41), "and no other");
 	/* Told an id inside the transaction, which then failed. */
-	never = mute_new(&mutes);
-	mute_tell(never, 50);
-	mute_tell(never, -1);
+	never = mute_new(&mutes, 1);
+	tell(never, 50);
+	tell(never, -1);
 	mute_settle(never);
 	ok(!mutes_have(&mutes, 50),
 	    "a commit that fails: its id is another's then");
@@ -93,17 +151,17 @@ test_never(void)
 static void
 test_clear(void)
 {
-	struct mute *a = mute_new(&mutes), *b = mute_new(&mutes), *c;
+	struct mute *a = mute_new(&mutes, 1), *b = mute_new(&mutes, 1), *c;
 
-	mute_tell(a, 60);
+	tell(a, 60);
 	mute_settle(a);
 	mutes_clear(&mutes);
 	is_int(listed(), 0, "all are forgotten");
-	mute_tell(b, 61);
+	tell(b, 61);
 	mute_settle(b);
 	ok(!mutes_have(&mutes, 61), "the job may still tell");
-	c = mute_new(&mutes);
-	mute_tell(c, 3);
+	c = mute_new(&mutes, 1);
+	tell(c, 3);
 	mute_settle(c);
 	ok(mutes_have(&mutes, 3), "ids may begin anew");
 	mutes_clear(&mutes);
@@ -112,24 +170,21 @@ test_clear(void)
 
 /* A job that is refused takes its own along, and those alone. */
 static void
-test_cut(void)
+test_cancel(void)
 {
-	struct mute *a = mute_new(&mutes), *b, *c;
+	struct mute *a = mute_new(&mutes, 1), *c;
 
-	b = mute_new(&mutes);
-	mute_new(&mutes);
-	mutes_cut(&mutes, b);
+	mute_cancel(&mutes, mute_new(&mutes, 5));
 	is_int(listed(), 1, "what stood before is left");
-	c = mute_new(&mutes);
-	mute_tell(a, 70);
-	mute_tell(c, 71);
+	c = mute_new(&mutes, 1);
+	tell(a, 70);
+	tell(c, 71);
 	ok(mutes_have(&mutes, 70) && mutes_have(&mutes, 71),
 	    "and more may follow");
 	mute_settle(a);
 	mute_settle(c);
 	mutes_clear(&mutes);
-	b = mute_new(&mutes);
-	mutes_cut(&mutes, b);
+	mute_cancel(&mutes, mute_new(&mutes, 1));
 	is_int(listed(), 0, "the only one");
 }
 
@@ -139,7 +194,7 @@ tell_all(void *arg)
 	struct mute **told = arg;
 
 	for (int i = 0; i < 1000; i++)
-		mute_tell(told[i], 101 + 2 * i);
+		tell(told[i], 101 + 2 * i);
 	return NULL;
 }
 
@@ -152,7 +207,7 @@ test_thread(void)
 	int wrong = 0;
 
 	for (int i = 0; i < 1000; i++)
-		told[i] = mute_new(&mutes);
+		told[i] = mute_new(&mutes, 1);
 	if (pthread_create(&thread, NULL, tell_all, told) != 0)
 		bail("no thread");
 	for (int i = 0; i < 10000; i++)
@@ -170,10 +225,12 @@ int
 main(void)
 {
 	test_order();
+	test_several();
+	test_anywhere();
 	test_settled_late();
 	test_never();
 	test_clear();
-	test_cut();
+	test_cancel();
 	test_thread();
 	return done();
 }
