@@ -29,9 +29,13 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/cursor.h \
 	%D%/db.c \
 	%D%/db.h \
+	%D%/emptying.c \
+	%D%/emptying.h \
 	%D%/fcgi.c \
 	%D%/fcgi.h \
 	%D%/feed.c \
+	%D%/floor.c \
+	%D%/floor.h \
 	%D%/form.c \
 	%D%/form.h \
 	%D%/group.c \
@@ -45,6 +49,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/incoming.h \
 	%D%/interest.c \
 	%D%/interest.h \
+	%D%/lease.c \
+	%D%/lease.h \
 	%D%/link.c \
 	%D%/link.h \
 	%D%/listener.c \
@@ -65,8 +71,12 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/prune.h \
 	%D%/publish.c \
 	%D%/publish.h \
+	%D%/removal.c \
+	%D%/removal.h \
 	%D%/req.c \
 	%D%/req.h \
+	%D%/round.c \
+	%D%/round.h \
 	%D%/rows.c \
 	%D%/rows.h \
 	%D%/schema.c \
@@ -90,6 +100,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/turns.h \
 	%D%/user.c \
 	%D%/user.h \
+	%D%/waiting.c \
+	%D%/waiting.h \
 	%D%/want.c \
 	%D%/want.h \
 	%D%/watch.c \

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The writing side of a program: a thread with a connection of its own, so that
- * neither a slow disk nor another writer's lock ever holds up the loop.  All
- * jobs that wait are committed in one transaction (shared/group), up to a size
- * that holds neither those behind nor other writers up for long.  In between
- * the thread prunes.
+ * neither a slow disk nor another writer's lock ever holds up the loop.  Jobs
+ * that wait (shared/waiting) are committed in one transaction (shared/group).
+ * In between the thread empties channels (shared/emptying) and prunes
+ * (shared/round), a few milliseconds at a time.
  *
  * Refused: retrying a busy database from timers of the loop.  It bounds the
  * lock but not fsync.
@@ -12,6 +12,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,35 +26,23 @@
 #include "shared/board.h"
 #include "shared/clock.h"
 #include "shared/config_file.h"
+#include "shared/emptying.h"
 #include "shared/group.h"
 #include "shared/log.h"
 #include "shared/prune.h"
+#include "shared/round.h"
 #include "shared/str.h"
+#include "shared/waiting.h"
 #include "shared/watch.h"
 #include "shared/writer.h"
 
-#define WAITING_MAX     10000      /* jobs */
-#define WAITING_BYTES   (64 << 20) /* that they take, about */
-#define MESSAGE_BYTES   512        /* that a message takes besides its data */
-#define GROUP_MAX       1000       /* jobs in one transaction */
-#define GROUP_BYTES     (2 << 20)  /* that they take, about: some 10 ms */
-#define CGI_PRUNE_STEPS 20         /* after a publish by CGI */
-#define MUCH            500        /* messages: who stores them prunes */
-#define VERY_MUCH       50000      /* messages: a round is due before time */
-#define PRUNE_RATIO     2          /* removed for each one that is stored */
-#define ASK_AGAIN       10         /* in the time between two rounds */
-#define PRUNE_BUSY_MS   100        /* then the lease is for another one */
-
-/*
- * Jobs wait in two rows, which take turns, so that single messages do not wait
- * for every large batch.  Each row keeps its order: what one WebSocket sends
- * are single messages.
- */
-enum row {
-	ROW_SINGLE, /* a message, or a channel to be emptied */
-	ROW_SEVERAL,
-	ROW__MAX
-};
+#define WAITING_MAX   10000      /* jobs */
+#define WAITING_BYTES (64 << 20) /* that they take, about */
+#define MESSAGE_BYTES 512        /* that a message takes besides its data */
+#define CGI_PRUNE_MS  20         /* after a publish by CGI */
+#define PRUNE_RATIO   2          /* removed for each one that is stored */
+#define ASK_AGAIN     10         /* in the time between two rounds */
+#define STOP_MS       5000       /* for channels that are being emptied */
 
 /* Settings that the thread may still use. */
 struct retired {
@@ -62,28 +51,28 @@ struct retired {
 };
 
 struct writer {
-	struct config mine;            /* the thread's: texts are borrowed */
-	const struct config *config;   /* &mine */
-	struct board *board;           /* or NULL */
-	struct db db;                  /* the thread's */
-	struct prune prune;            /* the thread's: the round under way */
-	int lease;                     /* the thread's: -1 = no round */
-	int64_t next_prune_ms;         /* the thread's: monotonic */
-	int64_t stored;                /* the thread's: since a round of ours */
-	int bell;                      /* the thread's: kept open, or -1 */
-	enum row row;                  /* the thread's: had its turn last */
-	bool threaded;                 /* there is a thread */
-	pthread_t thread;              /* it */
-	pthread_mutex_t lock;          /* over what follows */
-	pthread_cond_t wake;           /* something came, or stop */
-	struct jobs waiting[ROW__MAX]; /* to be done */
-	struct jobs finished;          /* for the loop */
-	size_t bytes;                  /* of all jobs that are not done */
-	struct config next;            /* settings to go over to */
-	struct retired *retired;       /* not to be used then, NULL = none */
-	bool stop;                     /* finish and end */
-	ev_async async;                /* to the loop: finished has some */
-	ev_prepare turn;               /* to the thread: there is work */
+	struct config mine;          /* the thread's: texts are borrowed */
+	const struct config *config; /* &mine */
+	struct board *board;         /* or NULL */
+	struct db db;                /* the thread's */
+	struct round round;          /* the thread's: of pruning */
+	int64_t next_prune_ms;       /* the thread's: monotonic */
+	struct jobs emptying;        /* the thread's: channels */
+	int64_t next_empty_ms;       /* the thread's: monotonic */
+	int bell;                    /* the thread's: kept open, or -1 */
+	bool threaded;               /* there is a thread */
+	pthread_t thread;            /* it */
+	pthread_mutex_t lock;        /* over what follows */
+	pthread_cond_t wake;         /* something came, or stop */
+	struct waiting waiting;      /* to be done */
+	struct jobs finished;        /* for the loop */
+	size_t bytes;                /* of all jobs that are not done */
+	struct config next;          /* settings to go over to */
+	struct retired *retired;     /* not to be used then, NULL = none */
+	bool stop;                   /* finish and end */
+	int64_t stop_ms;             /* monotonic: emptying ends then */
+	ev_async async;              /* to the loop: finished has some */
+	ev_prepare turn;             /* to the thread: there is work */
 };
 
 /* Opens, or opens anew after the file was replaced or broke. */
@@ -133,7 +122,7 @@ publish_group(struct writer *w, struct jobs *group)
 	if (status == DB_OK) {
 		watch_ring_kept(w->config->database, &w->bell);
 		n = group_stored(group);
-		w->stored += n;
+		w->round.stored += n;
 		board_add(w->board, BOARD_PUBLISHED, n);
 		return;
 	}
@@ -141,174 +130,88 @@ publish_group(struct writer *w, struct jobs *group)
 	close_if_broken(w, status);
 }
 
+/* Finds out what a channel has to lose; it loses that in steps. */
 static void
-empty_channel(struct writer *w, struct job *job)
+begin_emptying(struct writer *w, struct jobs *group)
 {
+	struct job *job = jobs_take(group);
 	enum db_status status = ensure_open(w);
 
 	if (status == DB_OK)
-		status =
-		    change_delete_channel(&w->db, job->channel, &job->removed);
+		status = emptying_begin(&w->db, job);
 	job->status = status;
+	if (status == DB_OK && job->upto > 0) {
+		jobs_add(&w->emptying, job);
+		return;
+	}
 	if (status != DB_OK) {
 		job_fail(job, status, w->db.error);
 		close_if_broken(w, status);
 	}
+	jobs_add(group, job);
 }
 
-static bool
-has_work(const struct writer *w)
+/* One step of the channel that came first.  Returns its job once it is done. */
+static struct job *
+empty_some(struct writer *w)
 {
-	return w->waiting[ROW_SINGLE].first != NULL ||
-	       w->waiting[ROW_SEVERAL].first != NULL;
-}
+	struct job *job = w->emptying.first;
+	enum db_status status = ensure_open(w);
+	bool done = false;
 
-/* The row whose turn it is, among those where somebody waits. */
-static struct jobs *
-next_row(struct writer *w)
-{
-	enum row other = w->row == ROW_SINGLE ? ROW_SEVERAL : ROW_SINGLE;
-
-	if (w->waiting[other].first != NULL)
-		w->row = other;
-	return &w->waiting[w->row];
-}
-
-/* The next jobs that go together; one that empties a channel goes alone. */
-static void
-take_group(struct jobs *waiting, struct jobs *group)
-{
-	size_t bytes = 0;
-
-	jobs_init(group);
-	while (waiting->first != NULL && group->n < GROUP_MAX) {
-		const struct job *next = waiting->first;
-
-		bytes += next->cost;
-		if (group->n > 0 && (next->n == 0 || bytes > GROUP_BYTES))
-			return;
-		jobs_add(group, jobs_take(waiting));
-		if (group->first->n == 0)
-			return;
+	if (status == DB_OK)
+		status = emptying_step(&w->db, job, &done);
+	if (status == DB_OK && !done)
+		return NULL;
+	if (status != DB_OK) {
+		job_fail(job, status, w->db.error);
+		close_if_broken(w, status);
 	}
+	return jobs_take(&w->emptying);
 }
 
 static void
 do_group(struct writer *w, struct jobs *group)
 {
 	if (group->first->n == 0)
-		empty_channel(w, group->first);
+		begin_emptying(w, group);
 	else
 		publish_group(w, group);
 }
 
-/* Whether so much was published here that nobody else could prune it. */
-static bool
-stores_much(const struct writer *w)
-{
-	return w->stored >= MUCH;
-}
-
-/* Whether so much that a round begins before its time. */
-static bool
-is_early(const struct writer *w)
-{
-	return w->stored >= VERY_MUCH;
-}
-
-/* The round is over, or cannot go on. */
-static void
-end_round(struct writer *w, enum db_status status)
-{
-	if (status == DB_OK) {
-		prune_note(w->lease, &w->db);
-		if (stores_much(w))
-			prune_claim(w->lease);
-		w->stored = 0;
-	}
-	if (w->prune.removed > 0)
-		log_debug("pruned %lld messages", (long long)w->prune.removed);
-	if (status == DB_BUSY)
-		prune_pass(w->lease);
-	else
-		close(w->lease);
-	w->lease = -1;
-	close_if_broken(w, status);
-}
-
-/* One step and more, until `rows` messages are removed. */
-static enum db_status
-prune_steps(struct writer *w, int64_t rows, bool *done)
-{
-	int64_t upto = w->prune.removed + rows, before;
-	enum db_status status;
-
-	do {
-		before = w->prune.removed;
-		status = prune_step(&w->db, w->config, &w->prune, done);
-	} while (status == DB_OK && !*done && w->prune.removed > before &&
-		 w->prune.removed < upto);
-	return status;
-}
-
 /*
- * What is removed may come back after a loss of power, with its watermark as it
- * was, so nothing waits for the disk; the next publish does.
- */
-static enum db_status
-prune_unsynced(struct writer *w, int64_t rows, bool *done)
-{
-	enum db_status status, back;
-
-	if (!w->config->power)
-		return prune_steps(w, rows, done);
-	status = db_set_power(&w->db, false);
-	if (status == DB_OK)
-		status = prune_steps(w, rows, done);
-	back = db_set_power(&w->db, true);
-	if (back == DB_OK)
-		return status;
-	/* Opened anew it is as it must be. */
-	return db_give_up(&w->db, back);
-}
-
-/*
- * Some steps of a round: as many as it takes to remove `rows` messages, and one
- * at least.  Returns whether there is more to do at once.
+ * Some steps of a round of pruning: as many as it takes to remove `rows`
+ * messages, and one at least.  Returns whether there is more to do at once.
  */
 static bool
 prune_some(struct writer *w, int64_t rows)
 {
-	int busy_ms = (int)w->config->busy_timeout_ms;
 	enum db_status status;
-	bool done = false;
+	bool done = false, more;
 
-	if (w->lease == -1) {
-		w->lease = prune_lease(w->config->database,
-		    is_early(w) ? 0 : w->config->prune_ms * 9 / 10,
-		    stores_much(w));
-		w->prune = (struct prune){ 0 };
-		if (w->lease == -1)
-			return false;
-	}
-	/* As many may come until the next round as did since the last one. */
-	w->prune.coming = w->stored;
-	status = ensure_open(w);
-	if (status == DB_OK) {
-		db_set_busy(&w->db,
-		    busy_ms < PRUNE_BUSY_MS ? busy_ms : PRUNE_BUSY_MS);
-		status = prune_unsynced(w, rows, &done);
-		db_set_busy(&w->db, busy_ms);
-	}
-	if (status == DB_OK && !done) {
-		if (stores_much(w) || !prune_is_wanted(w->lease))
-			return true;
-		prune_pass(w->lease);
-		w->lease = -1;
+	if (!round_begin(&w->round, w->config))
 		return false;
-	}
-	end_round(w, status);
-	return false;
+	status = ensure_open(w);
+	if (status == DB_OK)
+		status = round_steps(&w->round, &w->db, w->config, rows, &done);
+	more = round_settle(&w->round, &w->db, status, done);
+	close_if_broken(w, status);
+	return more;
+}
+
+/* Whether a job may be done now. */
+static bool
+may_do(const struct job *job, void *arg)
+{
+	const struct writer *w = arg;
+
+	return emptying_allows(&w->emptying, job);
+}
+
+static bool
+has_work(struct writer *w)
+{
+	return waiting_is_ready(&w->waiting, may_do, w);
 }
 
 /* Goes over to other settings.  The lock is held. */
@@ -321,7 +224,7 @@ take_settings(struct writer *w)
 		return;
 	w->mine = w->next;
 	/* These go by the old ones: a round of pruning, the connection. */
-	w->prune = (struct prune){ 0 };
+	round_restart(&w->round);
 	w->next_prune_ms = 0;
 	db_close(&w->db);
 	while ((retired = w->retired) != NULL) {
@@ -331,35 +234,76 @@ take_settings(struct writer *w)
 	}
 }
 
-/* Waits for work or the time to prune.  The lock is held. */
+/* When there is something to be done though no job comes. */
+static int64_t
+next_due_ms(const struct writer *w)
+{
+	return w->emptying.first != NULL && w->next_empty_ms < w->next_prune_ms
+		   ? w->next_empty_ms
+		   : w->next_prune_ms;
+}
+
+/* Waits for work or the time to empty or prune.  The lock is held. */
 static void
 wait_for_work(struct writer *w)
 {
-	struct timespec until = { .tv_sec = w->next_prune_ms / 1000,
-		.tv_nsec = w->next_prune_ms % 1000 * 1000000 };
+	int64_t due_ms = next_due_ms(w);
+	struct timespec until = { .tv_sec = due_ms / 1000,
+		.tv_nsec = due_ms % 1000 * 1000000 };
 
-	while (!has_work(w) && !w->stop && w->retired == NULL &&
-	       clock_mono_ms() < w->next_prune_ms)
+	while (!has_work(w) && (!w->stop || w->emptying.first != NULL) &&
+	       w->retired == NULL && clock_mono_ms() < due_ms)
 		if (pthread_cond_timedwait(&w->wake, &w->lock, &until) != 0)
 			break;
+}
+
+/* The lock is held. */
+static void
+tell_finished(struct writer *w, struct job *job)
+{
+	jobs_add(&w->finished, job);
+	ev_async_send(EV_DEFAULT_UC_ & w->async);
 }
 
 /* Does the next group.  Returns how many messages it has stored. */
 static int64_t
 do_waiting(struct writer *w)
 {
-	int64_t before = w->stored;
+	int64_t before = w->round.stored;
 	struct jobs group;
 	struct job *job;
 
-	take_group(next_row(w), &group);
+	waiting_take(&w->waiting, &group, may_do, w);
 	pthread_mutex_unlock(&w->lock);
 	do_group(w, &group);
 	pthread_mutex_lock(&w->lock);
 	while ((job = jobs_take(&group)) != NULL)
-		jobs_add(&w->finished, job);
-	ev_async_send(EV_DEFAULT_UC_ & w->async);
-	return w->stored - before;
+		tell_finished(w, job);
+	return w->round.stored - before;
+}
+
+/*
+ * Empties channels between groups, with pauses for the writers of other
+ * processes.  At a stop what is left is given up after a while.
+ */
+static void
+empty_between(struct writer *w)
+{
+	int64_t began_ms = clock_mono_ms(), now_ms;
+	struct job *job;
+
+	pthread_mutex_unlock(&w->lock);
+	job = empty_some(w);
+	pthread_mutex_lock(&w->lock);
+	now_ms = clock_mono_ms();
+	w->next_empty_ms = now_ms + 1 + (now_ms - began_ms);
+	if (job != NULL)
+		tell_finished(w, job);
+	while (w->stop && now_ms >= w->stop_ms &&
+	       (job = jobs_take(&w->emptying)) != NULL) {
+		job_fail(job, DB_BUSY, "the server stops: try again");
+		tell_finished(w, job);
+	}
 }
 
 /*
@@ -379,9 +323,9 @@ prune_between(struct writer *w, int64_t stored)
 	now_ms = clock_mono_ms();
 	/* Who stores much does not wait long for the lease of another. */
 	w->next_prune_ms =
-	    now_ms +
-	    (more ? prune_pause_ms(now_ms - began_ms)
-		  : w->config->prune_ms / (stores_much(w) ? ASK_AGAIN : 1));
+	    now_ms + (more ? prune_pause_ms(now_ms - began_ms)
+			   : w->config->prune_ms /
+				 (round_insists(&w->round) ? ASK_AGAIN : 1));
 	return more;
 }
 
@@ -399,10 +343,13 @@ run(void *arg)
 		take_settings(w);
 		if (has_work(w))
 			stored = do_waiting(w);
-		else if (w->stop)
+		else if (w->stop && w->emptying.first == NULL)
 			break;
+		if (w->emptying.first != NULL &&
+		    clock_mono_ms() >= w->next_empty_ms)
+			empty_between(w);
 		if (more || clock_mono_ms() >= w->next_prune_ms ||
-		    (is_early(w) && stored > 0))
+		    (round_is_early(&w->round) && stored > 0))
 			more = prune_between(w, stored);
 	}
 	pthread_mutex_unlock(&w->lock);
@@ -476,13 +423,14 @@ writer_start(const struct config *config, struct board *board, bool threaded)
 	w->mine = *config;
 	w->config = &w->mine;
 	w->board = board;
-	w->lease = w->bell = -1;
+	round_init(&w->round);
+	w->bell = -1;
 	w->threaded = threaded;
 	/* Programs that start together do not prune together. */
 	w->next_prune_ms =
 	    clock_mono_ms() + clock_jitter((uint32_t)config->prune_ms);
-	jobs_init(&w->waiting[ROW_SINGLE]);
-	jobs_init(&w->waiting[ROW_SEVERAL]);
+	waiting_init(&w->waiting);
+	jobs_init(&w->emptying);
 	jobs_init(&w->finished);
 	if (threaded)
 		start_thread(w);
@@ -519,6 +467,7 @@ writer_stop(struct writer *w)
 	if (w->threaded) {
 		pthread_mutex_lock(&w->lock);
 		w->stop = true;
+		w->stop_ms = clock_mono_ms() + STOP_MS;
 		pthread_cond_signal(&w->wake);
 		pthread_mutex_unlock(&w->lock);
 		pthread_join(w->thread, NULL);
@@ -529,44 +478,55 @@ writer_stop(struct writer *w)
 		pthread_mutex_destroy(&w->lock);
 		pthread_cond_destroy(&w->wake);
 	}
-	if (w->lease == -1)
-		w->lease = prune_lease(w->config->database, 0, false);
-	if (w->lease != -1 && ensure_open(w) == DB_OK)
-		prune_note(w->lease, &w->db);
-	if (w->lease != -1)
-		close(w->lease);
+	ensure_open(w);
+	round_stop(&w->round, &w->db, w->config);
 	if (w->bell != -1)
 		close(w->bell);
 	db_close(&w->db);
 	free(w);
 }
 
+/* Without a thread: all that the job asks for, then some pruning. */
+static void
+do_alone(struct writer *w, struct job *job)
+{
+	int64_t until_ms;
+	struct jobs alone;
+
+	jobs_init(&alone);
+	jobs_add(&alone, job);
+	do_group(w, &alone);
+	while (w->emptying.first != NULL) {
+		int64_t began_ms = clock_mono_ms();
+
+		if (empty_some(w) == NULL)
+			poll(NULL, 0, 1 + (int)(clock_mono_ms() - began_ms));
+	}
+	job->done(job);
+	until_ms = clock_mono_ms() + CGI_PRUNE_MS;
+	while (prune_some(w, 0) && clock_mono_ms() < until_ms)
+		continue;
+}
+
 bool
 writer_submit(struct writer *w, struct job *job)
 {
-	struct jobs *row = &w->waiting[job->n > 1 ? ROW_SEVERAL : ROW_SINGLE];
-	struct jobs alone;
 	bool taken;
 
+	/* Until it is done it is not. */
+	job_fail(job, DB_FAILED, "it was not done");
 	if (!w->threaded) {
-		jobs_init(&alone);
-		jobs_add(&alone, job);
-		do_group(w, &alone);
-		job->done(job);
-		for (int i = 0; i < CGI_PRUNE_STEPS; i++)
-			if (!prune_some(w, 0))
-				break;
+		do_alone(w, job);
 		return true;
 	}
 	job->cost = job_bytes(job) + (job->n + 1) * MESSAGE_BYTES;
 	pthread_mutex_lock(&w->lock);
 	/* One that is large by itself is taken where nothing else waits. */
-	taken = w->waiting[ROW_SINGLE].n + w->waiting[ROW_SEVERAL].n <
-		    WAITING_MAX &&
+	taken = waiting_count(&w->waiting) < WAITING_MAX &&
 		(w->bytes == 0 || w->bytes + job->cost <= WAITING_BYTES);
 	if (taken) {
 		w->bytes += job->cost;
-		jobs_add(row, job);
+		waiting_add(&w->waiting, job);
 	}
 	pthread_mutex_unlock(&w->lock);
 	if (taken)

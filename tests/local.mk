@@ -32,6 +32,7 @@ C_TESTS = \
 	%D%/config.t \
 	%D%/cursor.t \
 	%D%/db.t \
+	%D%/emptying.t \
 	%D%/fcgi.t \
 	%D%/fuzz/replay.t \
 	%D%/group.t \
@@ -39,18 +40,21 @@ C_TESTS = \
 	%D%/http.t \
 	%D%/hub.t \
 	%D%/incoming.t \
+	%D%/lease.t \
 	%D%/log.t \
 	%D%/loss.t \
 	%D%/mute.t \
 	%D%/packet.t \
 	%D%/prune.t \
 	%D%/publish.t \
+	%D%/removal.t \
 	%D%/sendq.t \
 	%D%/settle.t \
 	%D%/sink.t \
 	%D%/str.t \
 	%D%/subs.t \
 	%D%/turns.t \
+	%D%/waiting.t \
 	%D%/writer.t \
 	%D%/wsdeflate.t \
 	%D%/wsframe.t \
@@ -74,6 +78,8 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 %C%_cursor_t_LDADD = $(UNIT_LIBS)
 %C%_db_t_SOURCES = %D%/db_t.c
 %C%_db_t_LDADD = $(UNIT_LIBS)
+%C%_emptying_t_SOURCES = %D%/emptying_t.c
+%C%_emptying_t_LDADD = $(UNIT_LIBS)
 %C%_fcgi_t_SOURCES = %D%/fcgi_t.c
 %C%_fcgi_t_LDADD = $(UNIT_LIBS)
 %C%_group_t_SOURCES = %D%/group_t.c
@@ -86,6 +92,8 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 %C%_hub_t_LDADD = $(UNIT_LIBS)
 %C%_incoming_t_SOURCES = %D%/incoming_t.c
 %C%_incoming_t_LDADD = $(UNIT_LIBS)
+%C%_lease_t_SOURCES = %D%/lease_t.c
+%C%_lease_t_LDADD = $(UNIT_LIBS)
 %C%_log_t_SOURCES = %D%/log_t.c
 %C%_log_t_LDADD = $(UNIT_LIBS)
 %C%_loss_t_SOURCES = %D%/loss_t.c
@@ -98,6 +106,8 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 %C%_prune_t_LDADD = $(UNIT_LIBS)
 %C%_publish_t_SOURCES = %D%/publish_t.c
 %C%_publish_t_LDADD = $(UNIT_LIBS)
+%C%_removal_t_SOURCES = %D%/removal_t.c
+%C%_removal_t_LDADD = $(UNIT_LIBS)
 %C%_sendq_t_SOURCES = %D%/sendq_t.c
 %C%_sendq_t_LDADD = $(UNIT_LIBS)
 %C%_settle_t_SOURCES = %D%/settle_t.c
@@ -110,6 +120,8 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 %C%_subs_t_LDADD = $(UNIT_LIBS)
 %C%_turns_t_SOURCES = %D%/turns_t.c
 %C%_turns_t_LDADD = $(UNIT_LIBS)
+%C%_waiting_t_SOURCES = %D%/waiting_t.c
+%C%_waiting_t_LDADD = $(UNIT_LIBS)
 %C%_writer_t_SOURCES = %D%/writer_t.c
 %C%_writer_t_LDADD = $(UNIT_LIBS)
 %C%_wsdeflate_t_SOURCES = %D%/wsdeflate_t.c
@@ -336,6 +348,7 @@ dist_check_SCRIPTS += \
 	%D%/websocket-resumes-at-the-seam.t \
 	%D%/websocket-stop-spreads-its-closes.t \
 	%D%/websocket-work-of-some-starves-nobody.t \
+	%D%/what-one-connection-publishes-keeps-its-order.t \
 	%D%/who-may-publish-is-the-same-on-every-way-in.t
 
 EXTRA_DIST += \

@@ -93,7 +93,7 @@ submit(struct writer *writer, struct work *work, const char *channel,
 		.mute = work->mute };
 	work->job = (struct job){ .messages = &work->message,
 		.outcomes = &work->outcome,
-		.mutes = work->mute == NULL ? NULL : &work->mute,
+		.mute = work->mute,
 		.n = 1,
 		.done = on_done,
 		.arg = work };
@@ -159,14 +159,14 @@ end(void)
 static void
 test_mutes(bool threaded)
 {
-	struct mutes mutes = STAILQ_HEAD_INITIALIZER(mutes);
+	struct mutes mutes = TAILQ_HEAD_INITIALIZER(mutes);
 	struct work work[4] = { { .done = false } };
 	struct writer *writer;
 
 	begin("");
 	writer = writer_start(&config, NULL, threaded);
 	for (int i = 0; i < 4; i++)
-		work[i].mute = mute_new(&mutes);
+		work[i].mute = mute_new(&mutes, 1);
 	submit(writer, &work[0], "a", "key");
 	submit(writer, &work[1], "", NULL);
 	submit(writer, &work[2], "a", "key");
@@ -177,11 +177,11 @@ test_mutes(bool threaded)
 	ok(work[2].job.status == DB_OK && work[2].outcome.again,
 	    "one that was known");
 	is_int(work[3].job.status, DB_OK, "and another one");
-	is_int(atomic_load(&work[0].mute->id), work[0].outcome.id,
+	is_int(atomic_load(&work[0].mute->ids[0]), work[0].outcome.id,
 	    "the first is told its id");
-	is_int(atomic_load(&work[1].mute->id), -1, "the refused one none");
-	is_int(atomic_load(&work[2].mute->id), -1, "the known one none");
-	is_int(atomic_load(&work[3].mute->id), work[3].outcome.id,
+	is_int(atomic_load(&work[1].mute->ids[0]), -1, "the refused one none");
+	is_int(atomic_load(&work[2].mute->ids[0]), -1, "the known one none");
+	is_int(atomic_load(&work[3].mute->ids[0]), work[3].outcome.id,
 	    "the last its own");
 	for (int i = 0; i < 4; i++)
 		mute_settle(work[i].mute);
@@ -194,18 +194,18 @@ test_mutes(bool threaded)
 static void
 test_mute_of_a_failure(void)
 {
-	struct mutes mutes = STAILQ_HEAD_INITIALIZER(mutes);
+	struct mutes mutes = TAILQ_HEAD_INITIALIZER(mutes);
 	struct work work = { .done = false };
 	struct writer *writer;
 
 	begin("busy_timeout = 10ms\n");
 	writer = writer_start(&config, NULL, true);
-	work.mute = mute_new(&mutes);
+	work.mute = mute_new(&mutes, 1);
 	foreign_run(other, "BEGIN IMMEDIATE");
 	submit(writer, &work, "a", NULL);
 	ok(wait_for(1, INT64_MAX), "a job that finds the lock taken");
 	is_int(work.job.status, DB_BUSY, "fails");
-	is_int(atomic_load(&work.mute->id), -1, "and is told no id");
+	is_int(atomic_load(&work.mute->ids[0]), -1, "and is told no id");
 	foreign_run(other, "ROLLBACK");
 	mute_settle(work.mute);
 	mutes_clear(&mutes);
