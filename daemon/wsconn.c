@@ -20,6 +20,7 @@
 #include "shared/chunk.h"
 #include "shared/clock.h"
 #include "shared/config_file.h"
+#include "shared/descriptors.h"
 #include "shared/http.h"
 #include "shared/hub.h"
 #include "shared/link.h"
@@ -29,11 +30,12 @@
 #include "shared/server.h"
 
 #define READ_SIZE  65536
-#define SILENT_MAX 3 /* heartbeats without a byte: gone */
+#define SILENT_MAX 3  /* heartbeats without a byte: gone */
+#define LOOK_MAX   64 /* of those that end, for one to be given up */
 
-/* All; those that end lie apart. */
-static LIST_HEAD(wsconns, wsconn) conns = LIST_HEAD_INITIALIZER(conns);
-static struct wsconns ending = LIST_HEAD_INITIALIZER(ending);
+/* All, the newest first; those that end lie apart, the oldest first. */
+static TAILQ_HEAD(wsconns, wsconn) conns = TAILQ_HEAD_INITIALIZER(conns);
+static struct wsconns ending = TAILQ_HEAD_INITIALIZER(ending);
 static unsigned nconns, nrefused; /* all; of them those that were refused */
 
 static const unsigned edges[WS__MAX] = {
@@ -46,8 +48,11 @@ static const unsigned edges[WS__MAX] = {
 static void
 lay_apart(struct wsconn *conn)
 {
-	LIST_REMOVE(conn, link);
-	LIST_INSERT_HEAD(&ending, conn, link);
+	if (!conn->is_apart) {
+		TAILQ_REMOVE(&conns, conn, link);
+		TAILQ_INSERT_TAIL(&ending, conn, link);
+	}
+	conn->is_apart = true;
 }
 
 void
@@ -118,7 +123,7 @@ wsconn_close(struct wsconn *conn)
 		drop_head(conn);
 		wsread_drop(conn);
 		drop_req(conn);
-		LIST_REMOVE(conn, link);
+		TAILQ_REMOVE(conn->is_apart ? &ending : &conns, conn, link);
 		nconns--;
 	}
 	if (conn->jobs == 0)
@@ -356,34 +361,49 @@ new_conn(struct server *server)
 	ev_init(&conn->timer, on_timer);
 	conn->timer.data = conn;
 	set_timer(conn, server->config.ws_handshake_ms);
-	LIST_INSERT_HEAD(&conns, conn, link);
+	TAILQ_INSERT_HEAD(&conns, conn, link);
 	nconns++;
 	return conn;
 }
 
-/* Room for a sentence to each, but not for ever more of them. */
-static bool
-is_overrun(struct server *server)
+bool
+wsconn_relieve(void)
 {
-	if ((int64_t)nconns <= server->config.max_clients * 2)
-		return false;
-	board_add(server->board, BOARD_REFUSED, 1);
-	return true;
+	struct wsconn *conn;
+	int looks = 0;
+
+	TAILQ_FOREACH(conn, &ending, link) {
+		if (conn->half_closed && conn->jobs == 0) {
+			wsconn_close(conn);
+			return true;
+		}
+		if (++looks == LOOK_MAX)
+			break;
+	}
+	return false;
 }
 
+/*
+ * Room for a sentence to each, but not for ever more of them: where there are
+ * too many, or descriptors for sentences alone, nobody's head is waited for.
+ */
 void
 wsconn_new(struct server *server, int fd)
 {
+	bool overrun = (int64_t)nconns > server->config.max_clients * 2;
 	struct wsconn *conn;
 
-	if (is_overrun(server)) {
-		close(fd);
-		return;
-	}
+	if (overrun)
+		wsconn_relieve();
 	conn = new_conn(server);
 	conn->head = xcalloc(1, sizeof(*conn->head));
 	listener_name_peer(fd, conn->peer, sizeof(conn->peer));
 	sink_open(&conn->sink, SINK_RAW, fd, &ops, conn->heard_ms);
+	if (!overrun && !descriptors_are_short())
+		return;
+	wsconn_hold(conn);
+	wsopen_refuse_unread(conn);
+	wsconn_release(conn);
 }
 
 void
@@ -394,12 +414,7 @@ wsconn_new_handed(struct server *server, const struct handed *from,
 
 	link_open_sink(&conn->sink, from, &ops, conn->heard_ms);
 	wsconn_hold(conn);
-	if (is_overrun(server)) {
-		conn->req = req;
-		wsconn_close(conn);
-	} else {
-		wsopen_handed(conn, req);
-	}
+	wsopen_handed(conn, req);
 	wsconn_release(conn);
 }
 
@@ -421,7 +436,7 @@ wsconn_reload(struct server *server)
 	int64_t asked_ms = clock_mono_ms() - server->config.heartbeat_ms;
 	struct wsconn *conn;
 
-	LIST_FOREACH(conn, &conns, link) {
+	TAILQ_FOREACH(conn, &conns, link) {
 		if (conn->state != WS_OPEN)
 			continue;
 		/* Who was silent by the old heartbeat is pinged first. */
@@ -450,7 +465,7 @@ wsconn_restart(struct wsconn *conn)
 struct wsconn *
 wsconn_first(void)
 {
-	return LIST_FIRST(&conns);
+	return TAILQ_FIRST(&conns);
 }
 
 void
@@ -458,8 +473,8 @@ wsconn_close_unopened(void)
 {
 	struct wsconn *conn, *next;
 
-	for (conn = LIST_FIRST(&conns); conn != NULL; conn = next) {
-		next = LIST_NEXT(conn, link);
+	for (conn = TAILQ_FIRST(&conns); conn != NULL; conn = next) {
+		next = TAILQ_NEXT(conn, link);
 		if (conn->state == WS_HANDSHAKE)
 			wsconn_close(conn);
 	}
@@ -470,8 +485,8 @@ close_list(struct wsconns *list)
 {
 	struct wsconn *conn, *next;
 
-	for (conn = LIST_FIRST(list); conn != NULL; conn = next) {
-		next = LIST_NEXT(conn, link);
+	for (conn = TAILQ_FIRST(list); conn != NULL; conn = next) {
+		next = TAILQ_NEXT(conn, link);
 		wsconn_close(conn);
 	}
 }

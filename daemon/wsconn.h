@@ -32,24 +32,24 @@ enum ws_state {
 
 /* One connection. */
 struct wsconn {
-	struct sink sink;        /* first: a sink's owner is found so */
-	struct client client;    /* attached while it subscribes */
-	struct server *server;   /* whose it is */
-	struct http_in *head;    /* WS_HANDSHAKE, else NULL */
-	struct req *req;         /* kept for access checks, or NULL */
-	struct ws_in in;         /* reader of frames */
-	struct str rest;         /* read, but not fed to it yet */
-	size_t rest_at;          /* bytes of `rest` that are done */
-	size_t counted;          /* bytes of it among `incoming` */
-	ev_timer timer;          /* handshake, ping, closing */
-	int64_t heard_ms;        /* monotonic, of the last byte from it */
-	int64_t unread_ms;       /* monotonic, since we do not read, or 0 */
-	int64_t message_ms;      /* of the last look at a message, 0 = none */
-	uint64_t paced;          /* bytes of it that had come by then */
-	unsigned jobs;           /* with the writer */
-	struct publisher who;    /* of them */
-	size_t writing;          /* bytes of them, about */
-	LIST_ENTRY(wsconn) link; /* all */
+	struct sink sink;         /* first: a sink's owner is found so */
+	struct client client;     /* attached while it subscribes */
+	struct server *server;    /* whose it is */
+	struct http_in *head;     /* WS_HANDSHAKE, else NULL */
+	struct req *req;          /* kept for access checks, or NULL */
+	struct ws_in in;          /* reader of frames */
+	struct str rest;          /* read, but not fed to it yet */
+	size_t rest_at;           /* bytes of `rest` that are done */
+	size_t counted;           /* bytes of it among `incoming` */
+	ev_timer timer;           /* handshake, ping, closing */
+	int64_t heard_ms;         /* monotonic, of the last byte from it */
+	int64_t unread_ms;        /* monotonic, since we do not read, or 0 */
+	int64_t message_ms;       /* of the last look at a message, 0 = none */
+	uint64_t paced;           /* bytes of it that had come by then */
+	unsigned jobs;            /* with the writer */
+	struct publisher who;     /* of them */
+	size_t writing;           /* bytes of them, about */
+	TAILQ_ENTRY(wsconn) link; /* all */
 	TAILQ_ENTRY(wsconn) busy_link; /* of those with a turn to come */
 	uint8_t state;                 /* enum ws_state */
 	uint8_t window_bits;           /* of its permessage-deflate, 0 = none */
@@ -61,6 +61,7 @@ struct wsconn {
 	bool unread;                   /* its socket is to be read then */
 	bool last_jobs;                /* to be closed when its jobs are done */
 	bool half_closed;              /* nothing more leaves */
+	bool is_apart;                 /* among those that end */
 	char peer[48]; /* address of the connection, or "unix" */
 };
 
@@ -108,6 +109,12 @@ struct wsconn *wsconn_first(void);
 
 /* Ends one with 1012, when its jobs are done. */
 void wsconn_restart(struct wsconn *conn);
+
+/*
+ * Closes the oldest to whom all was said, and who only has to close.  Returns
+ * false if there is none.
+ */
+bool wsconn_relieve(void);
 
 /* Closes those whose handshake is not done. */
 void wsconn_close_unopened(void);

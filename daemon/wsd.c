@@ -15,6 +15,7 @@
 #include "daemon/wsform.h"
 #include "daemon/wsread.h"
 #include "shared/config_file.h"
+#include "shared/descriptors.h"
 #include "shared/listener.h"
 #include "shared/log.h"
 #include "shared/server.h"
@@ -90,6 +91,8 @@ main(int argc, char **argv)
 	if (where == NULL && strncmp(server.config.ws_listen, "unix:", 5) == 0)
 		where = server.config.ws_listen;
 	server_take_links(&server, fd, where);
+	descriptors_set_relief(wsconn_relieve);
+	server_plan_descriptors(&server);
 	log_info("ready");
 	server_run(&server);
 	wsconn_free_all();

@@ -14,6 +14,7 @@
 #include "shared/chunk.h"
 #include "shared/clock.h"
 #include "shared/config_file.h"
+#include "shared/descriptors.h"
 #include "shared/http.h"
 #include "shared/hub.h"
 #include "shared/interest.h"
@@ -24,6 +25,8 @@
 
 #define SUBPROTOCOL "tidings.json"
 #define FOREVER_MS  (INT64_C(10) * 365 * 86400000)
+
+static const char crowded[] = "this server holds as many clients as it may";
 
 static void
 refuse(struct wsconn *conn, int status, int site, const char *why)
@@ -105,8 +108,7 @@ attach(struct wsconn *conn)
 			    server->hub.db.error);
 	} else {
 		board_add(server->board, BOARD_REFUSED, 1);
-		req_fail(req, 503, 1601,
-		    "this server holds as many clients as it may");
+		req_fail(req, 503, 1601, "%s", crowded);
 	}
 	interest_free(&interest);
 	return status == DB_OK;
@@ -114,9 +116,11 @@ attach(struct wsconn *conn)
 
 /* Connections of all kinds count here, echoes and those that close too. */
 static bool
-is_crowded(const struct server *server)
+is_crowded(const struct wsconn *conn)
 {
-	return (int64_t)wsconn_count_taken() > server->config.max_clients;
+	return (int64_t)wsconn_count_taken() >
+		   conn->server->config.max_clients ||
+	       (conn->sink.kind != SINK_LINK && descriptors_are_short());
 }
 
 static bool
@@ -146,8 +150,8 @@ check(const struct wsconn *conn, char *accept, struct ws_deflate *deflate,
 		*why = "there is no WebSocket at this path";
 		return 404;
 	}
-	if (is_crowded(conn->server)) {
-		*why = "this server holds as many clients as it may";
+	if (is_crowded(conn)) {
+		*why = crowded;
 		return 503;
 	}
 	if (!access_origin_allowed(req)) {
@@ -200,6 +204,14 @@ wsopen_handed(struct wsconn *conn, struct req *req)
 {
 	begin(conn, req);
 	open_or_refuse(conn);
+}
+
+void
+wsopen_refuse_unread(struct wsconn *conn)
+{
+	begin(conn, xcalloc(1, sizeof(*conn->req)));
+	board_add(conn->server->board, BOARD_REFUSED, 1);
+	refuse(conn, 503, 1606, crowded);
 }
 
 size_t

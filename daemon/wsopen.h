@@ -20,4 +20,7 @@ size_t wsopen_read(struct wsconn *conn, const unsigned char *bytes, size_t len);
  */
 void wsopen_handed(struct wsconn *conn, struct req *req);
 
+/* Refuses one with 503 whose head has not been read. */
+void wsopen_refuse_unread(struct wsconn *conn);
+
 #endif

@@ -26,6 +26,7 @@
 #include "shared/chunk.h"
 #include "shared/clock.h"
 #include "shared/conn.h"
+#include "shared/conns.h"
 #include "shared/incoming.h"
 #include "shared/link.h"
 #include "shared/log.h"
@@ -43,12 +44,7 @@
  */
 #define LINGER_MS    2000
 #define LINGER_WS_MS 30000
-#define LINGER_MAX   1024    /* connections at once; above, the oldest goes */
 #define LINGER_BYTES 1048576 /* dropped of what it still sends */
-
-static TAILQ_HEAD(conns, conn) conns = TAILQ_HEAD_INITIALIZER(conns);
-static struct conns lingering = TAILQ_HEAD_INITIALIZER(lingering);
-static unsigned nconns, nlingering;
 
 /* Whose bytes are being read; it is closed when it is not that any more. */
 static struct conn *reading;
@@ -65,6 +61,7 @@ set_state(struct conn *conn, enum conn_state state)
 {
 	assert(edges[conn->state] & 1u << state);
 	conn->state = (uint8_t)state;
+	conns_sort(conn);
 }
 
 static void
@@ -100,7 +97,7 @@ set_deadline(struct conn *conn, int64_t ms)
 	ev_timer_again(EV_DEFAULT_UC_ & conn->deadline);
 }
 
-static void
+void
 conn_close(struct conn *conn)
 {
 	struct server *server = conn->server;
@@ -119,13 +116,9 @@ conn_close(struct conn *conn)
 	count_incoming(conn);
 	ev_timer_stop(EV_DEFAULT_UC_ & conn->deadline);
 	sink_close(&conn->sink);
-	if (conn->state == CONN_LINGERING)
-		nlingering--;
-	TAILQ_REMOVE(conn->state == CONN_LINGERING ? &lingering : &conns, conn,
-	    link);
-	nconns--;
+	conns_remove(conn);
 	free(conn);
-	if (server->is_cgi || (server->stopping && nconns == 0))
+	if (server->is_cgi || (server->stopping && conn_count() == 0))
 		ev_break(EV_DEFAULT_UC_ EVBREAK_ALL);
 }
 
@@ -138,10 +131,6 @@ static void
 linger(struct conn *conn)
 {
 	set_state(conn, CONN_LINGERING);
-	TAILQ_REMOVE(&conns, conn, link);
-	TAILQ_INSERT_TAIL(&lingering, conn, link);
-	if (++nlingering > LINGER_MAX)
-		conn_close(TAILQ_FIRST(&lingering));
 	set_deadline(conn,
 	    conn->sink.kind == SINK_FCGI ? LINGER_WS_MS : LINGER_MS);
 }
@@ -157,6 +146,7 @@ finish(struct conn *conn)
 		fcgi_next(&conn->in);
 		count_incoming(conn);
 		sink_reuse(&conn->sink);
+		conn->served = true;
 		ev_timer_stop(EV_DEFAULT_UC_ & conn->deadline);
 		set_state(conn, CONN_READING);
 	} else if ((conn->sink.kind == SINK_RAW ||
@@ -451,6 +441,13 @@ on_leave(struct sink *sink)
 	hub_settle(hub);
 }
 
+bool
+conn_is_idle(const struct conn *conn)
+{
+	return conn->state == CONN_READING && conn->served &&
+	       conn->in.id == 0 && conn->in.have == 0;
+}
+
 static const struct sink_ops ops = { on_readable, on_drained, on_failed,
 	on_leave };
 
@@ -481,8 +478,7 @@ conn_new(struct server *server)
 	conn->in.params_max = PARAMS_MAX;
 	ev_init(&conn->deadline, on_deadline);
 	conn->deadline.data = conn;
-	TAILQ_INSERT_HEAD(&conns, conn, link);
-	nconns++;
+	conns_add(conn);
 	return conn;
 }
 
@@ -557,39 +553,6 @@ conn_new_cgi(struct server *server)
 	conn->req = cgi_read_head();
 	take_cgi(conn);
 	/* Only now: begin() stops the timer of FastCGI's reading. */
-	if (nconns > 0)
+	if (conn_count() > 0)
 		ev_timer_again(EV_DEFAULT_UC_ & conn->deadline);
-}
-
-unsigned
-conn_count(void)
-{
-	return nconns;
-}
-
-unsigned
-conn_stop_idle(void)
-{
-	struct conn *conn, *next;
-
-	for (conn = TAILQ_FIRST(&conns); conn != NULL; conn = next) {
-		next = TAILQ_NEXT(conn, link);
-		if (conn->state == CONN_READING)
-			conn_close(conn);
-	}
-	return nconns;
-}
-
-void
-conn_close_all(void)
-{
-	struct conn *conn;
-
-	while ((conn = TAILQ_FIRST(&lingering)) != NULL)
-		conn_close(conn);
-	while ((conn = TAILQ_FIRST(&conns)) != NULL) {
-		if (conn->state == CONN_WORKING)
-			conn->state = CONN_ANSWERED;
-		conn_close(conn);
-	}
 }

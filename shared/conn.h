@@ -43,7 +43,9 @@ struct conn {
 	uint64_t paced;         /* bytes of the body at the last look */
 	uint32_t lingered;      /* bytes dropped while CONN_LINGERING */
 	bool body_left;         /* FastCGI: its end has not come */
+	bool served;            /* FastCGI: has had an answer */
 	uint8_t state;          /* enum conn_state */
+	uint8_t sorted;         /* the same, as conns.c has it */
 };
 
 /* Takes an accepted, non-blocking socket over. */
@@ -58,6 +60,15 @@ void conn_new_cgi(struct server *server);
 
 /* The program has pushed its answer and ended the sink. */
 void conn_answered(struct conn *conn);
+
+/*
+ * Closes it.  While the writer has its request only the socket: conn_answered
+ * does the rest.
+ */
+void conn_close(struct conn *conn);
+
+/* Whether it is kept between two requests. */
+bool conn_is_idle(const struct conn *conn);
 
 /* Closes those that wait for a request; returns how many others remain. */
 unsigned conn_stop_idle(void);

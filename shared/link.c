@@ -24,6 +24,7 @@
 
 #include "shared/board.h"
 #include "shared/clock.h"
+#include "shared/descriptors.h"
 #include "shared/handover.h"
 #include "shared/link.h"
 #include "shared/listener.h"
@@ -89,6 +90,7 @@ link_close(struct link *link)
 	LIST_REMOVE(link, links);
 	park_free(&link->park);
 	close(link->fd);
+	descriptors_count(-1);
 	free(link);
 }
 
@@ -266,8 +268,10 @@ receive(struct link *link, struct mail *mail)
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,
 		.msg_controllen = sizeof(control.bytes) };
-	ssize_t n = recvmsg(link->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ssize_t n;
 
+	descriptors_make_room();
+	n = recvmsg(link->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n == -1)
 		return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR
 			   ? 0
@@ -388,6 +392,7 @@ link_new(struct server *server, int fd)
 		close(fd);
 		return;
 	}
+	descriptors_count(1);
 	link = xcalloc(1, sizeof(*link));
 	link->server = server;
 	link->fd = fd;

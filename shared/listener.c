@@ -19,6 +19,7 @@
 
 #include <ev.h>
 
+#include "shared/descriptors.h"
 #include "shared/handover.h"
 #include "shared/listener.h"
 #include "shared/log.h"
@@ -189,9 +190,13 @@ on_accept(struct ev_loop *loop, ev_io *io, int revents)
 
 	(void)revents;
 	for (int i = 0; i < ACCEPTS; i++) {
-		int fd = accept4(listener->fd, NULL, NULL,
-		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+		bool room = descriptors_make_room();
+		int fd = -1;
 
+		errno = EMFILE;
+		if (room)
+			fd = accept4(listener->fd, NULL, NULL,
+			    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd != -1) {
 			listener->accepted(listener->arg, fd);
 			continue;

@@ -25,12 +25,16 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/config_file.h \
 	%D%/conn.c \
 	%D%/conn.h \
+	%D%/conns.c \
+	%D%/conns.h \
 	%D%/cursor.c \
 	%D%/cursor.h \
 	%D%/db.c \
 	%D%/db.h \
 	%D%/emptying.c \
 	%D%/emptying.h \
+	%D%/descriptors.c \
+	%D%/descriptors.h \
 	%D%/fcgi.c \
 	%D%/fcgi.h \
 	%D%/feed.c \

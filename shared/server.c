@@ -7,7 +7,6 @@
 #include "config.h"
 
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -27,6 +26,8 @@
 #include "shared/client.h"
 #include "shared/clock.h"
 #include "shared/conn.h"
+#include "shared/conns.h"
+#include "shared/descriptors.h"
 #include "shared/handover.h"
 #include "shared/interest.h"
 #include "shared/link.h"
@@ -45,17 +46,6 @@
 #define CGI_SLOTS   128       /* the same by a CGI program */
 #define LINKS_FD    3         /* where tidings run puts the second socket */
 #define PATH_SYSTEM SYSCONFDIR "/tidings/tidings.conf"
-
-static void
-raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
 
 /* -c, else the environment, else the system's file if there is one. */
 static const char *
@@ -120,7 +110,7 @@ server_init(struct server *server, const struct program *program,
 	resolve_database(&server->config);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	raise_descriptor_limit();
+	descriptors_raise();
 	ev_default_loop(0);
 	server->board = board_open(server->config.run_dir, program->name,
 	    is_cgi ? CGI_SLOTS : BOARD_SLOTS);
@@ -228,6 +218,7 @@ on_reload(struct ev_loop *loop, ev_signal *sig, int revents)
 	server->config = config;
 	log_init(server->program->name,
 	    config.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	server_plan_descriptors(server);
 	watch_set_period(&server->hub.watch, config.check_ms);
 	writer_reload(server->writer, &server->config, &before);
 	if (server->program->reload != NULL)
@@ -271,6 +262,22 @@ on_trim(struct ev_loop *loop, ev_timer *timer, int revents)
 	(void)loop;
 	(void)timer;
 	(void)revents;
+}
+
+void
+server_plan_descriptors(const struct server *server)
+{
+	int64_t clients;
+
+	descriptors_plan();
+	clients = descriptors_for_clients();
+	if (server->program->handed != NULL &&
+	    clients < server->config.max_clients)
+		log_info("max_clients = %lld: the limit on open files is %lld "
+			 "(LimitNOFILE), which is enough for %lld clients; "
+			 "more are refused",
+		    (long long)server->config.max_clients,
+		    (long long)descriptors_limit(), (long long)clients);
 }
 
 void
@@ -411,6 +418,8 @@ server_main(const struct program *program, int argc, char **argv)
 		server.listener = listener_start(fd, on_accepted, &server);
 		if (program->handed != NULL)
 			server_take_links(&server, fd, where);
+		descriptors_set_relief(conns_relieve);
+		server_plan_descriptors(&server);
 		log_info("ready");
 		server_run(&server);
 	}
@@ -451,6 +460,7 @@ server_hold(struct server *server, struct conn *conn, struct req *req,
 	enum db_status status;
 
 	if ((int64_t)server->hub.nclients >= server->config.max_clients ||
+	    (conn->sink.kind != SINK_LINK && descriptors_are_short()) ||
 	    (server->stopping && conn->sink.kind == SINK_FCGI)) {
 		board_add(server->board, BOARD_REFUSED, 1);
 		req_fail(req, 503, 1202,

@@ -79,6 +79,12 @@ struct server {
 int server_main(const struct program *program, int argc, char **argv);
 
 /*
+ * Divides the limit on open files once all is open but for connections, and
+ * says in the log if max_clients do not fit into it.
+ */
+void server_plan_descriptors(const struct server *server);
+
+/*
  * The parts of it, for the daemon, which brings a listener of its own.
  * server_init exits with a sentence if the configuration or the database is not
  * as it should be.  server_take_links comes behind the listening socket `fd`:

@@ -21,6 +21,7 @@
 
 #include "shared/chunk.h"
 #include "shared/clock.h"
+#include "shared/descriptors.h"
 #include "shared/fcgi.h"
 #include "shared/park.h"
 #include "shared/sink.h"
@@ -130,6 +131,7 @@ sink_open(struct sink *sink, enum sink_kind kind, int fd,
 {
 	make_open(sink, kind, ops, now_ms);
 	sink->fd = fd;
+	descriptors_count(1);
 	ev_io_init(&sink->io, on_io, fd, EV_READ);
 	sink->io.data = sink;
 	ev_io_start(EV_DEFAULT_UC_ & sink->io);
@@ -459,6 +461,7 @@ sink_close(struct sink *sink)
 	} else {
 		ev_io_stop(EV_DEFAULT_UC_ & sink->io);
 		close(sink->fd);
+		descriptors_count(-1);
 	}
 	sink->fd = -1;
 	sink->queued = 0;

@@ -32,6 +32,7 @@ C_TESTS = \
 	%D%/config.t \
 	%D%/cursor.t \
 	%D%/db.t \
+	%D%/descriptors.t \
 	%D%/emptying.t \
 	%D%/fcgi.t \
 	%D%/fuzz/replay.t \
@@ -80,6 +81,8 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 %C%_db_t_LDADD = $(UNIT_LIBS)
 %C%_emptying_t_SOURCES = %D%/emptying_t.c
 %C%_emptying_t_LDADD = $(UNIT_LIBS)
+%C%_descriptors_t_SOURCES = %D%/descriptors_t.c
+%C%_descriptors_t_LDADD = $(UNIT_LIBS)
 %C%_fcgi_t_SOURCES = %D%/fcgi_t.c
 %C%_fcgi_t_LDADD = $(UNIT_LIBS)
 %C%_group_t_SOURCES = %D%/group_t.c
