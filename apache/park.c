@@ -113,13 +113,7 @@ bool
 park(request_rec *r, struct link *link, const struct iovec *iov, int n,
     int wait_ms, apr_interval_time_t stall)
 {
-	struct {
-		struct handover_head head;
-		uint32_t number;
-	} first = { { .type = HANDOVER_PARK, .count = 1 }, 0 };
-	struct iovec all[4] = { { &first, sizeof(first) } };
 	struct conn *conn;
-	struct parked *p;
 	int fd;
 
 	if (!pump_start())
@@ -130,26 +124,10 @@ park(request_rec *r, struct link *link, const struct iovec *iov, int n,
 		return false;
 	}
 	conn = conn_new(r);
-	p = parked_new(conn, link, fd, apr_time_as_msec(stall));
-	conn->parked = p;
-	if (!link_number(link, p, &p->number)) {
-		free(p);
-		errno = EAGAIN;
+	conn->parked = parked_offer(conn, link, fd, iov, n, wait_ms,
+	    apr_time_as_msec(stall));
+	if (conn->parked == NULL)
 		return false;
-	}
-	p->numbered = true;
-	first.number = p->number;
-	memcpy(all + 1, iov, (size_t)n * sizeof(*iov));
-	if (link_send(link, all, n + 1, -1, wait_ms) == -1) {
-		int saved = errno;
-
-		/* The pump may have met it already: it alone ends numbers. */
-		p->conn = NULL;
-		p->lost = p->unsent = true;
-		pump_post(p);
-		errno = saved;
-		return false;
-	}
 	settle_connection(r, conn);
 	return true;
 }

@@ -122,11 +122,14 @@ extern struct pump pump;
 /* parked.c: one client, its filter and its socket. */
 
 /*
- * A new one of `conn`, whose descriptor is `fd` and which may take nothing for
- * `stall_ms`.  It has no number yet.
+ * Offers the connection `conn`, whose descriptor is `fd`, to the program behind
+ * `link`: `iov` are its variables, `n` at most 3 pieces, and it may take
+ * nothing for `stall_ms`.  For a busy program it waits at most `wait_ms`.
+ * Returns a new client, to be given to pump_post when it is suspended or lost;
+ * or NULL with errno as link_send, and then nothing of `conn` is used any more.
  */
-struct parked *parked_new(struct conn *conn, struct link *link, int fd,
-    int64_t stall_ms);
+struct parked *parked_offer(struct conn *conn, struct link *link, int fd,
+    const struct iovec *iov, int n, int wait_ms, int64_t stall_ms);
 
 /*
  * What comes out of the filters: writes what the socket takes, keeps the rest.
@@ -180,8 +183,13 @@ void watched_event(struct watched *w, uint32_t events);
 
 /* pump.c: the thread. */
 
-/* Returns false, with errno, if there can be no thread. */
+/* Starts the thread where there is none.  Returns false, with errno, if there
+ * can be none. */
 bool pump_start(void);
+
+/* The two parts of it: opens what it waits in, and one turn of its loop. */
+int pump_open(void);
+void pump_turn(void);
 
 /* Ends it; to be called before the pools of the child go. */
 void pump_stop(void);

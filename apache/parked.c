@@ -20,7 +20,7 @@
 #define LINGER_MS 2000 /* for the client to close */
 #define INPUT_MAX 8192 /* bytes of one packet of input */
 
-struct parked *
+static struct parked *
 parked_new(struct conn *conn, struct link *link, int fd, int64_t stall_ms)
 {
 	struct parked *p = must(calloc(1, sizeof(*p)));
@@ -31,6 +31,38 @@ parked_new(struct conn *conn, struct link *link, int fd, int64_t stall_ms)
 	p->fd = fd;
 	p->stall_ms = stall_ms;
 	STAILQ_INIT(&p->queue);
+	return p;
+}
+
+struct parked *
+parked_offer(struct conn *conn, struct link *link, int fd,
+    const struct iovec *iov, int n, int wait_ms, int64_t stall_ms)
+{
+	struct {
+		struct handover_head head;
+		uint32_t number;
+	} first = { { .type = HANDOVER_PARK, .count = 1 }, 0 };
+	struct iovec all[4] = { { &first, sizeof(first) } };
+	struct parked *p = parked_new(conn, link, fd, stall_ms);
+
+	if (!link_number(link, p, &p->number)) {
+		free(p);
+		errno = EAGAIN;
+		return NULL;
+	}
+	p->numbered = true;
+	first.number = p->number;
+	memcpy(all + 1, iov, (size_t)n * sizeof(*iov));
+	if (link_send(link, all, n + 1, -1, wait_ms) == -1) {
+		int saved = errno;
+
+		/* The pump may have met it already: it alone ends numbers. */
+		p->conn = NULL;
+		p->lost = p->unsent = true;
+		pump_post(p);
+		errno = saved;
+		return NULL;
+	}
 	return p;
 }
 

@@ -191,43 +191,48 @@ patience_ms(void)
 	return TAILQ_EMPTY(&pump.all) ? -1 : TICK_MS;
 }
 
-static void *
-run_pump(void *arg)
+static void
+on_event(const struct epoll_event *event)
+{
+	enum source *source = event->data.ptr;
+	uint64_t rung;
+
+	if (source == NULL) {
+		if (read(pump.bell, &rung, sizeof(rung)) != -1)
+			empty_inbox();
+	} else if (*source == SOURCE_LINK) {
+		watched_event((struct watched *)source, event->events);
+	} else {
+		parked_event((struct parked *)source, event->events);
+	}
+}
+
+void
+pump_turn(void)
 {
 	struct epoll_event events[EVENTS];
 	struct watched *w;
+	int n = epoll_wait(pump.epoll, events, EVENTS, patience_ms());
 
+	pump.now_ms = mono_ms();
+	for (int i = 0; i < n; i++)
+		on_event(&events[i]);
+	if (pump.look_again)
+		empty_inbox();
+	destroy_settled();
+	if (pump.now_ms >= pump.tick_ms)
+		tick();
+	TAILQ_FOREACH(w, &pump.links, entry)
+		watched_settle(w);
+	bury_the_dead();
+}
+
+static void *
+run_pump(void *arg)
+{
 	(void)arg;
-	while (!__atomic_load_n(&pump.stop, __ATOMIC_ACQUIRE)) {
-		int n = epoll_wait(pump.epoll, events, EVENTS, patience_ms());
-
-		pump.now_ms = mono_ms();
-		for (int i = 0; i < n; i++) {
-			enum source *source = events[i].data.ptr;
-
-			if (source == NULL) {
-				uint64_t rung;
-
-				if (read(pump.bell, &rung, sizeof(rung)) == -1)
-					continue;
-				empty_inbox();
-			} else if (*source == SOURCE_LINK) {
-				watched_event((struct watched *)source,
-				    events[i].events);
-			} else {
-				parked_event((struct parked *)source,
-				    events[i].events);
-			}
-		}
-		if (pump.look_again)
-			empty_inbox();
-		destroy_settled();
-		if (pump.now_ms >= pump.tick_ms)
-			tick();
-		TAILQ_FOREACH(w, &pump.links, entry)
-			watched_settle(w);
-		bury_the_dead();
-	}
+	while (!__atomic_load_n(&pump.stop, __ATOMIC_ACQUIRE))
+		pump_turn();
 	return NULL;
 }
 
@@ -240,32 +245,52 @@ ring(void)
 		return; /* it rings already */
 }
 
-/* Returns false, with errno, if there can be no pump. */
+int
+pump_open(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int error;
+
+	pump.epoll = epoll_create1(EPOLL_CLOEXEC);
+	pump.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (pump.epoll != -1 && pump.bell != -1 &&
+	    epoll_ctl(pump.epoll, EPOLL_CTL_ADD, pump.bell, &ev) == 0)
+		return 0;
+	error = errno;
+	close(pump.epoll);
+	close(pump.bell);
+	return error;
+}
+
+/* Its thread, which gets no signals.  Returns 0 or an error number. */
+static int
+make_thread(void)
+{
+	sigset_t all, before;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&pump.thread, NULL, run_pump, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error != 0) {
+		close(pump.epoll);
+		close(pump.bell);
+	}
+	return error;
+}
+
 bool
 pump_start(void)
 {
-	struct epoll_event ev = { .events = EPOLLIN };
-	sigset_t all, before;
 	int error = 0;
 
 	pthread_mutex_lock(&pump.lock);
 	if (!pump.started) {
-		pump.epoll = epoll_create1(EPOLL_CLOEXEC);
-		pump.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (pump.epoll == -1 || pump.bell == -1 ||
-		    epoll_ctl(pump.epoll, EPOLL_CTL_ADD, pump.bell, &ev) == -1)
-			error = errno;
-		sigfillset(&all);
-		pthread_sigmask(SIG_SETMASK, &all, &before);
+		error = pump_open();
 		if (error == 0)
-			error =
-			    pthread_create(&pump.thread, NULL, run_pump, NULL);
-		pthread_sigmask(SIG_SETMASK, &before, NULL);
+			error = make_thread();
 		pump.started = error == 0;
-		if (error != 0) {
-			close(pump.epoll);
-			close(pump.bell);
-		}
 	}
 	pthread_mutex_unlock(&pump.lock);
 	errno = error;
