@@ -19,6 +19,7 @@
 
 #define SEND_BUFFER (1 << 20) /* bytes that may wait for the program */
 #define REFUSED_MS  1000      /* until a program that refuses is asked again */
+#define PAUSE_MS    5         /* until the kernel is asked again for memory */
 #define SEGMENT     1024      /* numbers in one piece of the table */
 #define PIECES      ((HANDOVER_NUMBERS + SEGMENT - 1) / SEGMENT)
 
@@ -40,6 +41,14 @@ struct link {
 	uint32_t nspare;           /* how many */
 	/* Who has which number.  Pieces never move: the pump looks any time. */
 	struct parked **table[PIECES];
+};
+
+/* Room for one descriptor beside a packet. */
+struct fd_message {
+	union {
+		struct cmsghdr head; /* aligns */
+		char room[CMSG_SPACE(sizeof(int))];
+	};
 };
 
 /* Guards endpoints and what is in a link; nobody waits while holding it. */
@@ -75,6 +84,7 @@ greet(int fd, int wait_ms)
 		{ (void *)HANDOVER_HELLO_TEXT, strlen(HANDOVER_HELLO_TEXT) } };
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	char answer[sizeof(head) + sizeof(HANDOVER_HELLO_TEXT)]; /* 1 more */
 	ssize_t n;
 
 	if (sendmsg(fd, &msg, MSG_NOSIGNAL) == -1)
@@ -83,10 +93,14 @@ greet(int fd, int wait_ms)
 		errno = EAGAIN;
 		return -1;
 	}
-	n = recv(fd, &head, sizeof(head), 0);
-	if (n == (ssize_t)sizeof(head) && head.type == HANDOVER_HELLO)
+	n = recv(fd, answer, sizeof(answer), 0);
+	if (n == (ssize_t)sizeof(answer) - 1 &&
+	    memcmp(answer, &head, sizeof(head)) == 0 &&
+	    memcmp(answer + sizeof(head), HANDOVER_HELLO_TEXT,
+		strlen(HANDOVER_HELLO_TEXT)) == 0)
 		return 0;
-	errno = n == 0 ? EACCES : EPROTO;
+	/* Closed, before or behind our greeting. */
+	errno = n == 0 || (n == -1 && errno == ECONNRESET) ? EACCES : EPROTO;
 	return -1;
 }
 
@@ -159,12 +173,12 @@ wait_for_link(const struct endpoint *e, int wait_ms)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
 	until.tv_sec += wait_ms / 1000 + until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
-	while (e->connecting &&
-	       pthread_cond_timedwait(&connected, &lock, &until) == 0)
+	while (e->connecting && pthread_cond_clockwait(&connected, &lock,
+				    CLOCK_MONOTONIC, &until) == 0)
 		continue;
 	errno = EAGAIN;
 }
@@ -232,55 +246,69 @@ link_retire(struct link *link)
 		link_unref(link);
 }
 
+/*
+ * Waits until the link may take a packet.  Returns false when the time is over.
+ * To be short of something does not show in the socket: then it is a pause.
+ */
 static bool
-wait_for_room(const struct link *link, int wait_ms)
+wait_for_room(const struct link *link, int64_t until_ms, bool is_short)
 {
 	struct pollfd pfd = { .fd = link->fd, .events = POLLOUT };
+	int64_t left_ms = until_ms - mono_ms();
 
-	return wait_ms > 0 && poll(&pfd, 1, wait_ms) == 1;
+	if (left_ms <= 0)
+		return false;
+	if (is_short)
+		poll(NULL, 0, PAUSE_MS);
+	else
+		poll(&pfd, 1, (int)left_ms);
+	return true;
+}
+
+/* A message of these pieces, with the descriptor `fd` or with none. */
+static void
+write_message(struct msghdr *msg, struct fd_message *room,
+    const struct iovec *iov, int n, int fd)
+{
+	*msg = (struct msghdr){ .msg_iov = (struct iovec *)(uintptr_t)iov,
+		.msg_iovlen = (size_t)n };
+	if (fd == -1)
+		return;
+	memset(room, 0, sizeof(*room));
+	msg->msg_control = room;
+	msg->msg_controllen = sizeof(*room);
+	room->head.cmsg_level = SOL_SOCKET;
+	room->head.cmsg_type = SCM_RIGHTS;
+	room->head.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&room->head), &fd, sizeof(int));
 }
 
 int
 link_send(struct link *link, const struct iovec *iov, int n, int fd,
     int wait_ms)
 {
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov,
-		.msg_iovlen = (size_t)n };
+	int64_t until_ms = wait_ms > 0 ? mono_ms() + wait_ms : 0;
+	struct fd_message room;
+	struct msghdr msg;
 
-	if (fd != -1) {
-		msg.msg_control = &control;
-		msg.msg_controllen = sizeof(control);
-		control.head.cmsg_level = SOL_SOCKET;
-		control.head.cmsg_type = SCM_RIGHTS;
-		control.head.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.head), &fd, sizeof(int));
-	}
-	for (;;) {
-		if (sendmsg(link->fd, &msg, MSG_NOSIGNAL) != -1)
-			return 0;
-		if (errno == EINTR)
-			continue;
+	write_message(&msg, &room, iov, n, fd);
+	while (sendmsg(link->fd, &msg, MSG_NOSIGNAL) == -1) {
 		/* Short of something, but the link is well. */
-		if (errno == ENOBUFS || errno == ETOOMANYREFS ||
-		    errno == ENOMEM || errno == EMSGSIZE)
-			errno = EAGAIN;
-		if (errno != EAGAIN) {
-			int saved = errno;
+		bool is_short = errno == ENOBUFS || errno == ENOMEM ||
+				errno == ETOOMANYREFS;
+		int error = is_short ? ENOBUFS : errno;
 
+		if (error == EINTR)
+			continue;
+		if ((error == EAGAIN || is_short) && wait_ms > 0 &&
+		    wait_for_room(link, until_ms, is_short))
+			continue;
+		if (error != EAGAIN && !is_short && error != EMSGSIZE)
 			link_retire(link);
-			errno = saved;
-			return -1;
-		}
-		if (!wait_for_room(link, wait_ms)) {
-			errno = EAGAIN;
-			return -1;
-		}
-		wait_ms = 0; /* once is enough */
+		errno = error;
+		return -1;
 	}
+	return 0;
 }
 
 int
@@ -318,12 +346,14 @@ link_number(struct link *link, struct parked *parked, uint32_t *number)
 	bool found = true;
 
 	pthread_mutex_lock(&lock);
-	if (link->nspare > 0)
+	if (link->nspare > 0) {
 		*number = link->spare[--link->nspare];
-	else if (link->used < HANDOVER_NUMBERS)
-		*number = link->used++;
-	else
+	} else if (link->used < HANDOVER_NUMBERS) {
+		*number = link->used;
+		__atomic_store_n(&link->used, *number + 1, __ATOMIC_RELEASE);
+	} else {
 		found = false;
+	}
 	if (found) {
 		set_slot(link, *number, parked);
 		link->refs++;
@@ -358,5 +388,5 @@ link_number_end(struct link *link, uint32_t number)
 uint32_t
 link_numbers(const struct link *link)
 {
-	return __atomic_load_n(&link->used, __ATOMIC_RELAXED);
+	return __atomic_load_n(&link->used, __ATOMIC_ACQUIRE);
 }

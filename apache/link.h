@@ -53,9 +53,11 @@ void link_unref(struct link *link);
 
 /*
  * Sends one packet, with the descriptor `fd` or with none (-1).  Where the
- * program does not keep up it waits, at most `wait_ms`.  Returns 0, or -1 with
- * errno: EAGAIN if it is busy; with all others the link is of no more use, and
- * link_get makes another one.
+ * program does not keep up, or the kernel is short of something, it tries again
+ * for at most `wait_ms`.  Returns 0, or -1 with errno: EAGAIN if the program is
+ * busy, ENOBUFS if the kernel is short of memory or of descriptors on their
+ * way, EMSGSIZE if the packet is too large; with all others the link is of no
+ * more use, and link_get makes another one.
  */
 int link_send(struct link *link, const struct iovec *iov, int n, int fd,
     int wait_ms);
