@@ -29,6 +29,12 @@ conn_is_free(const struct conn *conn)
 	return __atomic_load_n(&conn->c->sbh, __ATOMIC_ACQUIRE) == NULL;
 }
 
+bool
+conn_is_left(const struct conn *conn)
+{
+	return worker_has_left(&conn->worker);
+}
+
 /* All that comes down the filters, encrypted. */
 apr_status_t
 conn_write_out(ap_filter_t *f, apr_bucket_brigade *bb)
@@ -42,10 +48,14 @@ conn_write_out(ap_filter_t *f, apr_bucket_brigade *bb)
 		const char *bytes;
 		apr_size_t len;
 
-		if (APR_BUCKET_IS_METADATA(e) ||
-		    apr_bucket_read(e, &bytes, &len, APR_BLOCK_READ) !=
-			APR_SUCCESS ||
-		    len == 0)
+		if (APR_BUCKET_IS_METADATA(e))
+			continue;
+		if (apr_bucket_read(e, &bytes, &len, APR_BLOCK_READ) !=
+		    APR_SUCCESS) {
+			conn->parked->failed = true;
+			break;
+		}
+		if (len == 0)
 			continue;
 		iov[n++] = (struct iovec){ (void *)(uintptr_t)bytes, len };
 		if (n == PIECES) {

@@ -18,6 +18,9 @@ struct conn;
 /* Whether its worker has let go of it so far that it can be used. */
 bool conn_is_free(const struct conn *conn);
 
+/* Whether its worker has left it for good, so that it can be destroyed. */
+bool conn_is_left(const struct conn *conn);
+
 /*
  * Writes plain bytes through the filters.  What they make of them is given to
  * parked_put before this returns.  Returns false if the connection is broken.
@@ -39,7 +42,10 @@ void conn_end_request(struct conn *conn, bool aborted);
 /* Says goodbye in the way of the filters, as TLS wants it. */
 void conn_say_goodbye(struct conn *conn);
 
-/* Destroys the connection, closes its descriptor and frees `conn`. */
+/*
+ * Destroys the connection, which its worker has left, closes its descriptor and
+ * frees `conn`.
+ */
 void conn_destroy(struct conn *conn);
 
 /* Logs that its client took nothing for so long. */

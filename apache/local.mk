@@ -38,12 +38,14 @@ MODULE_C = \
 	%D%/park.c \
 	%D%/parked.c \
 	%D%/pump.c \
-	%D%/watched.c
+	%D%/watched.c \
+	%D%/worker.c
 MODULE_H = \
 	%D%/conn.h \
 	%D%/link.h \
 	%D%/mod_tidings.h \
-	%D%/park.h
+	%D%/park.h \
+	%D%/worker.h
 EXTRA_DIST += $(MODULE_C) $(MODULE_H)
 
 if HAVE_APXS

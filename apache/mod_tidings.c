@@ -403,10 +403,11 @@ handle(request_rec *r)
 		obstacle = "TLS can't be parked here";
 	if (obstacle == NULL && !(tls ? is_of_mod_ssl(c) : socket_is_bare(c)))
 		obstacle = "another module filters the connection";
-	if (obstacle == NULL && !output_is_out(c))
-		obstacle = "an answer before it is not out";
 	if (obstacle == NULL && !input_is_empty(r))
 		obstacle = "more bytes came with it";
+	/* To look for input may have made TLS write. */
+	if (obstacle == NULL && !output_is_out(c))
+		obstacle = "an answer before it is not out";
 	if (obstacle == NULL && !write_variables(r, &iov[1]))
 		obstacle = "its head is too large";
 	if (obstacle != NULL) {

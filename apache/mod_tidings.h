@@ -11,6 +11,8 @@
 #include "http_config.h"
 #include "util_filter.h"
 
+#include "apache/worker.h"
+
 struct link;
 struct parked;
 
@@ -20,12 +22,13 @@ extern module AP_MODULE_DECLARE_DATA tidings_module
 
 /* A connection that is parked, or about to be; of its own pool. */
 struct conn {
-	struct parked *parked;  /* whose it is */
-	request_rec *r;         /* until it is finished */
-	conn_rec *c;            /* until it is destroyed */
-	apr_bucket_brigade *bb; /* for both ways */
-	bool begun;             /* its answer has begun */
-	bool ready;             /* the pump's, or gone before it was */
+	struct parked *parked;     /* whose it is */
+	request_rec *r;            /* until it is finished */
+	conn_rec *c;               /* until it is destroyed */
+	apr_bucket_brigade *bb;    /* for both ways */
+	bool begun;                /* its answer has begun */
+	bool ready;                /* the pump's, or gone before it was */
+	struct worker_turn worker; /* who suspended it, once it is ready */
 };
 
 /*

@@ -21,7 +21,8 @@
  * Who touches what: before the hook suspend_connection a connection is its
  * worker's, from then on the pump's.  After the hook the worker stores to it
  * twice.  For the first, to c->sbh, the pump waits; as nobody can see the
- * second, it destroys no connection before SETTLE_MS.
+ * second, it destroys no connection before its worker has provably gone on
+ * (apache/worker.c).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -49,8 +50,10 @@ on_suspend(conn_rec *c, request_rec *r)
 	    ap_get_module_config(c->conn_config, &tidings_module);
 
 	(void)r;
-	if (conn == NULL || conn->ready)
+	/* One that httpd closes instead is told of when its pool goes. */
+	if (conn == NULL || conn->ready || c->cs->state != CONN_STATE_SUSPENDED)
 		return;
+	worker_note(c, &conn->worker);
 	conn->ready = true;
 	pump_post(conn->parked);
 }
@@ -151,6 +154,7 @@ park_child_init(apr_pool_t *pchild, server_rec *server)
 void
 park_register(void)
 {
+	worker_register();
 	out_filter = ap_register_output_filter("TIDINGS_PARKED", conn_write_out,
 	    NULL, AP_FTYPE_NETWORK - 1);
 	/* Behind all others, who may use the connection. */

@@ -60,7 +60,7 @@ struct parked {
 	bool failed;                /* the socket is of no more use */
 	bool told_gone;             /* GONE is said */
 	bool owing;                 /* on the list of who has to tell */
-	bool settling;              /* its worker may be there still */
+	bool settling;              /* it goes as soon as its worker has */
 	bool polled;                /* epoll knows of it */
 	struct conn *conn;          /* until PARK_DONE; NULL if it is lost */
 	int fd;                     /* of the connection */
@@ -76,7 +76,6 @@ struct parked {
 	uint32_t held_len;         /* bytes of it */
 	int64_t stall_ms;          /* it may take nothing for so long */
 	int64_t progress_ms;       /* monotonic, of the last byte out */
-	int64_t suspended_ms;      /* monotonic */
 	int64_t ends_ms;           /* monotonic, PARK_LINGER: no longer */
 	TAILQ_ENTRY(parked) entry; /* all that the pump has */
 	TAILQ_ENTRY(parked) settle_entry; /* of those that settle */
@@ -90,9 +89,10 @@ struct watched {
 	struct link *link;          /* a reference */
 	TAILQ_HEAD(, parked) owing; /* clients with something to tell */
 	bool clogged;               /* it takes nothing now */
-	bool mute;                  /* nothing can be told any more */
-	bool left;                  /* LEAVE is said */
-	bool over;                  /* the program is gone */
+	int64_t again_ms; /* monotonic, asked again then; 0 = epoll tells */
+	bool mute;        /* nothing can be told any more */
+	bool left;        /* LEAVE is said */
+	bool over;        /* the program is gone */
 	TAILQ_ENTRY(watched) entry; /* of all */
 };
 
@@ -108,7 +108,7 @@ struct pump {
 	int epoll;                     /* what it waits in */
 	int bell;                      /* an eventfd: look into the inbox */
 	TAILQ_HEAD(, parked) all;      /* its clients */
-	TAILQ_HEAD(, parked) settling; /* to be destroyed a little later */
+	TAILQ_HEAD(, parked) settling; /* their workers are not gone yet */
 	TAILQ_HEAD(, watched) links;   /* what it reads */
 	struct inbox dead;             /* to be freed at the turn's end */
 	bool look_again;               /* a worker was not quite done */

@@ -16,9 +16,14 @@
 #include "apache/link.h"
 #include "apache/park.h"
 
-#define SETTLE_MS 100  /* until a worker has surely left a connection */
 #define LINGER_MS 2000 /* for the client to close */
 #define INPUT_MAX 8192 /* bytes of one packet of input */
+
+/*
+ * Bytes that may wait for a socket: what the window allows, as the filters make
+ * it, and what they say by themselves, as an answer to an update of TLS keys.
+ */
+#define REST_MAX ((size_t)4 * HANDOVER_WINDOW)
 
 static struct parked *
 parked_new(struct conn *conn, struct link *link, int fd, int64_t stall_ms)
@@ -45,12 +50,13 @@ parked_offer(struct conn *conn, struct link *link, int fd,
 	struct iovec all[4] = { { &first, sizeof(first) } };
 	struct parked *p = parked_new(conn, link, fd, stall_ms);
 
+	/* The pump finds it as soon as it has a number. */
+	p->numbered = true;
 	if (!link_number(link, p, &p->number)) {
 		free(p);
 		errno = EAGAIN;
 		return NULL;
 	}
-	p->numbered = true;
 	first.number = p->number;
 	memcpy(all + 1, iov, (size_t)n * sizeof(*iov));
 	if (link_send(link, all, n + 1, -1, wait_ms) == -1) {
@@ -124,6 +130,10 @@ socket_write(struct parked *p, struct iovec *iov, int n)
 static void
 keep(struct parked *p, const char *bytes, size_t len)
 {
+	if (len > REST_MAX - p->rest_len) {
+		p->failed = true;
+		return;
+	}
 	if (p->rest_len == 0)
 		p->progress_ms = pump.now_ms;
 	p->rest = must(realloc(p->rest, p->rest_len + len));
@@ -188,7 +198,7 @@ unpoll(struct parked *p)
 	p->polled = false;
 }
 
-/* The connection goes, and with it the descriptor. */
+/* The connection goes, and with it the descriptor; see pump.settling. */
 void
 parked_destroy(struct parked *p)
 {
@@ -198,12 +208,12 @@ parked_destroy(struct parked *p)
 		return;
 	parked_drop_output(p);
 	unpoll(p);
-	if (pump.now_ms < p->suspended_ms + SETTLE_MS) {
-		p->failed = true;
-		shutdown(p->fd, SHUT_RDWR);
-		if (!p->settling)
+	if (!conn_is_left(conn)) {
+		if (!p->settling) {
+			shutdown(p->fd, SHUT_RDWR);
 			TAILQ_INSERT_TAIL(&pump.settling, p, settle_entry);
-		p->settling = true;
+		}
+		p->failed = p->settling = true;
 		return;
 	}
 	if (p->settling)
@@ -356,7 +366,7 @@ parked_read_on(struct parked *p)
 	while (may_read(p)) {
 		ssize_t n = conn_read(p->conn, buf, sizeof(buf));
 
-		if (n == -1 && errno == EAGAIN)
+		if (n == -1 && errno == EAGAIN && !p->failed)
 			break;
 		if (n == -1)
 			parked_fail(p);

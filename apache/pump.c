@@ -18,7 +18,7 @@
 
 #define EVENTS   256   /* of one epoll_wait */
 #define TICK_MS  1000  /* between looks at who is stuck */
-#define SOON_MS  20    /* the same at whose worker has left */
+#define SOON_MS  20    /* while a worker has to leave, or memory to be free */
 #define LEAVE_MS 10000 /* for the programs to end their clients at our end */
 
 struct pump pump = { .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -53,7 +53,7 @@ take_over(struct parked *p)
 		return;
 	}
 	p->state = PARK_OPEN;
-	p->suspended_ms = p->progress_ms = pump.now_ms;
+	p->progress_ms = pump.now_ms;
 	TAILQ_INSERT_TAIL(&pump.all, p, entry);
 	p->polled = epoll_ctl(pump.epoll, EPOLL_CTL_ADD, p->fd, &ev) == 0;
 	if (!p->polled) {
@@ -175,8 +175,6 @@ destroy_settled(void)
 	for (p = TAILQ_FIRST(&pump.settling); p != NULL; p = next) {
 		next = TAILQ_NEXT(p, settle_entry);
 		parked_destroy(p);
-		if (p->settling)
-			break; /* those behind it came later */
 	}
 }
 
@@ -184,10 +182,15 @@ destroy_settled(void)
 static int
 patience_ms(void)
 {
+	const struct watched *w;
+
 	if (pump.look_again)
 		return 1;
 	if (!TAILQ_EMPTY(&pump.settling))
 		return SOON_MS;
+	TAILQ_FOREACH(w, &pump.links, entry)
+		if (w->again_ms != 0)
+			return SOON_MS;
 	return TAILQ_EMPTY(&pump.all) ? -1 : TICK_MS;
 }
 

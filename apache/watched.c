@@ -16,6 +16,7 @@
 
 #define PACKETS   64   /* read in one turn */
 #define ITEMS_MAX 1024 /* pairs or numbers of one packet */
+#define AGAIN_MS  20   /* until memory is asked for again */
 
 void
 watched_owe(struct parked *p)
@@ -54,6 +55,10 @@ watched_tell(struct watched *w, enum handover_type type, uint32_t count,
 
 		w->clogged = true;
 		epoll_ctl(pump.epoll, EPOLL_CTL_MOD, link_fd(w->link), &ev);
+	} else if (errno == ENOBUFS) {
+		/* The socket has room: epoll would not let us sleep. */
+		w->clogged = true;
+		w->again_ms = pump.now_ms + AGAIN_MS;
 	} else {
 		w->mute = true;
 	}
@@ -122,6 +127,10 @@ tell_some(struct watched *w)
 void
 watched_settle(struct watched *w)
 {
+	if (w->again_ms != 0 && pump.now_ms >= w->again_ms) {
+		w->again_ms = 0;
+		w->clogged = false;
+	}
 	while (!TAILQ_EMPTY(&w->owing) && !w->clogged && !w->mute)
 		if (!tell_some(w))
 			break;
@@ -237,7 +246,8 @@ watched_new(struct link *link)
 	TAILQ_INIT(&w->owing);
 	TAILQ_INSERT_TAIL(&pump.links, w, entry);
 	ev.data.ptr = w;
-	epoll_ctl(pump.epoll, EPOLL_CTL_ADD, link_fd(link), &ev);
+	if (epoll_ctl(pump.epoll, EPOLL_CTL_ADD, link_fd(link), &ev) == -1)
+		link_over(w); /* nobody would ever read it */
 	return w;
 }
 
