@@ -25,6 +25,10 @@ check_LIBRARIES += %D%/tap/libtap.a
 # Programs of NAME_t.c.
 C_TESTS = \
 	%D%/access.t \
+	%D%/apache_child.t \
+	%D%/apache_link.t \
+	%D%/apache_pump.t \
+	%D%/apache_threads.t \
 	%D%/backlog.t \
 	%D%/board.t \
 	%D%/change.t \
@@ -65,6 +69,38 @@ UNIT_LIBS = %D%/tap/libtap.a $(SHARED_LIBS)
 
 %C%_access_t_SOURCES = %D%/access_t.c
 %C%_access_t_LDADD = $(UNIT_LIBS)
+# The module without httpd, and with system calls that fail.
+UNIT_APACHE = \
+	%D%/tap/parking.c \
+	%D%/tap/parking.h \
+	apache/link.c \
+	apache/parked.c \
+	apache/pump.c \
+	apache/watched.c
+WRAP_CALLS = \
+	-Wl,--wrap=clock_gettime \
+	-Wl,--wrap=epoll_ctl \
+	-Wl,--wrap=epoll_wait \
+	-Wl,--wrap=eventfd \
+	-Wl,--wrap=poll \
+	-Wl,--wrap=sendmsg
+%C%_apache_child_t_SOURCES = %D%/apache_child_t.c $(UNIT_APACHE)
+%C%_apache_child_t_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
+%C%_apache_child_t_LDFLAGS = $(AM_LDFLAGS) $(WRAP_CALLS)
+%C%_apache_child_t_LDADD = %D%/tap/libtap.a
+%C%_apache_link_t_SOURCES = %D%/apache_link_t.c $(UNIT_APACHE)
+%C%_apache_link_t_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
+%C%_apache_link_t_LDFLAGS = $(AM_LDFLAGS) $(WRAP_CALLS)
+%C%_apache_link_t_LDADD = %D%/tap/libtap.a
+%C%_apache_pump_t_SOURCES = %D%/apache_pump_t.c $(UNIT_APACHE)
+%C%_apache_pump_t_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
+%C%_apache_pump_t_LDFLAGS = $(AM_LDFLAGS) $(WRAP_CALLS)
+%C%_apache_pump_t_LDADD = %D%/tap/libtap.a
+%C%_apache_threads_t_SOURCES = %D%/apache_threads_t.c $(UNIT_APACHE)
+%C%_apache_threads_t_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
+%C%_apache_threads_t_LDFLAGS = $(AM_LDFLAGS) $(WRAP_CALLS)
+%C%_apache_threads_t_LDADD = %D%/tap/libtap.a
+
 %C%_backlog_t_SOURCES = %D%/backlog_t.c
 %C%_backlog_t_LDADD = $(UNIT_LIBS)
 %C%_board_t_SOURCES = %D%/board_t.c
