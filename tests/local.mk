@@ -181,6 +181,13 @@ WRAP_CALLS = \
 	%D%/fuzz/fuzz-packet.c \
 	%D%/fuzz/fuzz-query.c \
 	%D%/fuzz/fuzz-wsframe.c \
+	%D%/fuzz/host.c \
+	%D%/fuzz/host.h \
+	%D%/fuzz/program-iframe.c \
+	%D%/fuzz/program-longpoll.c \
+	%D%/fuzz/program-poll.c \
+	%D%/fuzz/program-publish.c \
+	%D%/fuzz/program-sse.c \
 	%D%/fuzz/replay_t.c \
 	daemon/handshake.c \
 	daemon/wsconn.c \

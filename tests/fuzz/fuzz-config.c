@@ -16,7 +16,7 @@ fuzz_config(const uint8_t *data, size_t len)
 {
 	static char path[64];
 	static int fd = -1;
-	struct config config;
+	struct config config, before;
 	char error[400] = "";
 
 	if (fd == -1) {
@@ -38,6 +38,12 @@ fuzz_config(const uint8_t *data, size_t len)
 	MUST(config.nretention >= 1);
 	MUST(config.retention[config.nretention - 1].pattern == NULL);
 	MUST(config_retention(&config, "news") != NULL);
+	/* On SIGHUP it takes the place of another. */
+	MUST(config_load(&before, NULL, error, sizeof(error)) == 0);
+	config_keep_fixed(&config, &before);
+	MUST(strcmp(config.database, before.database) == 0);
+	MUST(strcmp(config.run_dir, before.run_dir) == 0);
+	config_free(&before);
 	config_free(&config);
 	return 0;
 }

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * FastCGI records: in one piece and in small ones it comes to the same.  The
- * first byte says how small.
+ * FastCGI records: in one piece and in small ones it comes to the same, to the
+ * reader alone and to a program that answers.  The first byte says how small,
+ * and which program.
  */
 #include "config.h"
 
+#include <sys/socket.h>
+
 #include <string.h>
 
+#include "shared/conn.h"
 #include "shared/fcgi.h"
 #include "shared/req.h"
 #include "shared/str.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/host.h"
 
 #define REQUESTS 4 /* on one connection */
 
@@ -67,6 +72,24 @@ read_pairs(const uint8_t *data, size_t len)
 	req_free(&req);
 }
 
+/* The same to a program, which is to answer and to let go of it. */
+static void
+serve(const uint8_t *data, size_t len, size_t step)
+{
+	const struct program *const programs[] = { program_poll,
+		program_longpoll, program_publish, program_sse,
+		program_iframe };
+	struct str said = { 0 };
+	int fd[2];
+
+	host_pair(fd, SOCK_STREAM);
+	conn_new_fcgi(host(programs[data[0] / 16 % 5]), fd[0]);
+	host_speak(fd[1], data + 1, len - 1, step, &said);
+	host_close(fd[1]);
+	MUST(said.len % 8 == 0 || said.p[0] == 1);
+	str_free(&said);
+}
+
 int
 fuzz_fcgi(const uint8_t *data, size_t len)
 {
@@ -83,6 +106,8 @@ fuzz_fcgi(const uint8_t *data, size_t len)
 	MUST(first.len == second.len);
 	MUST(first.len == 0 || memcmp(first.p, second.p, first.len) == 0);
 	read_pairs(data, len);
+	serve(data, len, SIZE_MAX);
+	serve(data, len, 1 + data[0] % 16);
 	fcgi_next(&whole);
 	fcgi_next(&parts);
 	str_free(&whole.reply);

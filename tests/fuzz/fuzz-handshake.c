@@ -10,14 +10,9 @@
 #include <sys/socket.h>
 
 #include <string.h>
-#include <unistd.h>
-
-#include <ev.h>
 
 #include "daemon/handshake.h"
 #include "daemon/wsconn.h"
-#include "daemon/wsform.h"
-#include "daemon/wsread.h"
 #include "shared/access.h"
 #include "shared/config_file.h"
 #include "shared/http.h"
@@ -26,10 +21,7 @@
 #include "shared/str.h"
 #include "shared/wsdeflate.h"
 #include "tests/fuzz/fuzz.h"
-
-#define TURNS_MAX 1000 /* of the loop, to answer what was sent */
-
-static struct server server;
+#include "tests/fuzz/host.h"
 
 static enum http_event
 read_all(struct http_in *in, const uint8_t *data, size_t len, size_t step,
@@ -109,9 +101,9 @@ check_taken(const struct req *req, const struct http_in *in)
 static void
 read_alone(const uint8_t *data, size_t len, size_t step, const char *peer)
 {
+	const struct config *config = &host(&program_wsd)->config;
 	struct http_in whole = { 0 }, parts = { 0 };
-	struct req first = { .config = &server.config };
-	struct req second = { .config = &server.config };
+	struct req first = { .config = config }, second = { .config = config };
 	const char *why = NULL;
 	char accept[29];
 	size_t used, again;
@@ -120,8 +112,8 @@ read_alone(const uint8_t *data, size_t len, size_t step, const char *peer)
 	int status;
 
 	MUST(a == b && used == again && whole.status == parts.status);
-	handshake_fill(&whole, &first, &server.config, peer);
-	handshake_fill(&parts, &second, &server.config, peer);
+	handshake_fill(&whole, &first, config, peer);
+	handshake_fill(&parts, &second, config, peer);
 	MUST(first.arena.len == second.arena.len);
 	MUST(memcmp(first.arena.p, second.arena.p, first.arena.len) == 0);
 	if (a == HTTP_EV_BAD)
@@ -139,68 +131,17 @@ read_alone(const uint8_t *data, size_t len, size_t step, const char *peer)
 	http_in_free(&parts);
 }
 
-/* Goes around until a turn brings nothing more to read, and reads that. */
-static void
-run(int fd, struct str *said)
-{
-	char buf[4096];
-	int silent = 0;
-
-	for (int i = 0; i < TURNS_MAX && silent < 2; i++) {
-		ssize_t n;
-
-		ev_run(EV_DEFAULT_UC_ EVRUN_NOWAIT);
-		silent++;
-		while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
-			str_add(said, buf, (size_t)n);
-			silent = 0;
-		}
-	}
-}
-
-/* Sends it to a connection of the daemon, which is to be gone then. */
+/* Sends it to a connection of the daemon. */
 static void
 speak(const uint8_t *data, size_t len, size_t step, struct str *said)
 {
-	size_t at = 0;
 	int fd[2];
 
-	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd) == 0);
-	wsconn_new(&server, fd[0]);
-	while (at < len) {
-		size_t left = len - at;
-		ssize_t n = send(fd[1], data + at, left < step ? left : step,
-		    MSG_NOSIGNAL);
-
-		run(fd[1], said);
-		if (n == -1)
-			break; /* it is closed */
-		at += (size_t)n;
-	}
-	run(fd[1], said);
-	close(fd[1]);
-	for (int i = 0; i < TURNS_MAX && wsconn_count() > 0; i++)
-		ev_run(EV_DEFAULT_UC_ EVRUN_NOWAIT);
-	MUST(wsconn_count() == 0 && wsconn_count_taken() == 0);
-	str_add(said, "", 0);
+	host_pair(fd, SOCK_STREAM);
+	wsconn_new(host(&program_wsd), fd[0]);
+	host_speak(fd[1], data, len, step, said);
+	host_close(fd[1]);
 	MUST(said->len == 0 || strncmp(said->p, "HTTP/1.1 ", 9) == 0);
-}
-
-/* The daemon with the defaults, but for echoes; nobody can subscribe. */
-static void
-set_up(void)
-{
-	char error[100];
-
-	MUST(config_load(&server.config, NULL, error, sizeof(error)) == 0);
-	server.config.ws_echo = true;
-	server.config.publish_from_loopback = true;
-	server.config.max_clients = 100;
-	/* There is no database: what would ask it is refused before. */
-	server.hub.nclients = 100;
-	MUST(ev_default_loop(0) != NULL);
-	wsform_configure(&server.config);
-	wsread_init();
 }
 
 int
@@ -209,8 +150,6 @@ fuzz_handshake(const uint8_t *data, size_t len)
 	struct str whole = { 0 }, parts = { 0 };
 	size_t step;
 
-	if (server.config.database == NULL)
-		set_up();
 	if (len == 0)
 		return 0;
 	step = 1 + data[0] % 16;

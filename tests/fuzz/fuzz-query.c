@@ -6,14 +6,18 @@
  */
 #include "config.h"
 
+#include <sys/socket.h>
+
 #include <string.h>
 
 #include "shared/config_file.h"
+#include "shared/conn.h"
 #include "shared/interest.h"
 #include "shared/req.h"
 #include "shared/sink.h"
 #include "shared/str.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/host.h"
 
 /* The next text of the input; the rest of it if there is no NUL. */
 static char *
@@ -42,6 +46,31 @@ check_args(const struct req *req)
 	}
 }
 
+/* The same to the programs that read it, by FastCGI. */
+static void
+serve(const struct req *req)
+{
+	const struct program *const programs[] = { program_poll,
+		program_longpoll, program_publish };
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		struct str text = { 0 }, said = { 0 };
+		int fd[2];
+
+		host_add_request(&text, req->arena.p, req->arena.len,
+		    req->body.p, req->body.len, false);
+		host_pair(fd, SOCK_STREAM);
+		conn_new_fcgi(host(programs[i]), fd[0]);
+		host_speak(fd[1], text.p, text.len, SIZE_MAX, &said);
+		host_close(fd[1]);
+		/* Of the three only a long poll is not answered at once. */
+		MUST(said.len > 0 || i > 0);
+		MUST(said.len == 0 || strstr(said.p + 8, "Status: ") != NULL);
+		str_free(&said);
+		str_free(&text);
+	}
+}
+
 int
 fuzz_query(const uint8_t *data, size_t len)
 {
@@ -65,8 +94,10 @@ fuzz_query(const uint8_t *data, size_t len)
 		req_add_var(&req, names[i], text);
 		free(text);
 	}
+	req_add_var(&req, "REMOTE_ADDR", "127.0.0.1");
 	req_vars_done(&req);
 	str_add(&req.body, data, len);
+	serve(&req);
 	if (req_parse_args(&req) == 0) {
 		check_args(&req);
 		if (interest_read(&req, &interest, false) == 0) {

@@ -6,14 +6,24 @@
  */
 #include "config.h"
 
+#include <sys/socket.h>
+
 #include <string.h>
 
+#include "daemon/wsconn.h"
 #include "shared/str.h"
 #include "shared/wsframe.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/host.h"
 
 #define MAX     2000 /* bytes of a message */
 #define DEFLATE 0x80 /* in the first byte */
+#define HEAD                                                                   \
+	"GET %s HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"                 \
+	"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"                 \
+	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"                      \
+	"Sec-WebSocket-Protocol: tidings.json\r\n"
+#define OFFER "Sec-WebSocket-Extensions: permessage-deflate\r\n"
 
 static void
 hear(struct str *heard, const struct ws_in *in, enum ws_event event)
@@ -31,6 +41,19 @@ hear(struct str *heard, const struct ws_in *in, enum ws_event event)
 	}
 }
 
+/* As daemon/wsread: what a pause has left is kept elsewhere. */
+static uint8_t *
+keep_rest(struct ws_in *in, uint8_t *copy)
+{
+	size_t n = in->feed_len;
+	uint8_t *rest = xmalloc(n);
+
+	memcpy(rest, n == 0 ? copy : in->feed, n);
+	free(copy);
+	ws_feed(in, rest, n);
+	return rest;
+}
+
 static void
 read_all(const uint8_t *data, size_t len, size_t step, bool deflate,
     struct str *heard)
@@ -46,6 +69,8 @@ read_all(const uint8_t *data, size_t len, size_t step, bool deflate,
 		at += n;
 		ws_feed(&in, copy, n);
 		while ((event = ws_read(&in)) != WS_EV_MORE) {
+			if (event == WS_EV_PAUSE)
+				copy = keep_rest(&in, copy);
 			MUST(in.message.len <= MAX);
 			hear(heard, &in, event);
 			if (event == WS_EV_BAD || event == WS_EV_CLOSE)
@@ -55,6 +80,25 @@ read_all(const uint8_t *data, size_t len, size_t step, bool deflate,
 	}
 	ws_in_free(&in);
 	MUST(in.inflater == NULL && in.message.p == NULL);
+}
+
+/* Behind a handshake, to the daemon: an echo, or operations. */
+static void
+speak(const uint8_t *data, size_t len, size_t step, struct str *said)
+{
+	struct str text = { 0 };
+	int fd[2];
+
+	str_addf(&text, HEAD "%s\r\n", data[0] & 0x40 ? "/ws" : "/ws/echo",
+	    data[0] & DEFLATE ? OFFER : "");
+	host_pair(fd, SOCK_STREAM);
+	wsconn_new(host(&program_wsd), fd[0]);
+	host_speak(fd[1], text.p, text.len, SIZE_MAX, said);
+	MUST(strncmp(said->p, "HTTP/1.1 101 ", 13) == 0);
+	str_clear(said);
+	host_speak(fd[1], data + 1, len - 1, step, said);
+	host_close(fd[1]);
+	str_free(&text);
 }
 
 int
@@ -71,6 +115,13 @@ fuzz_wsframe(const uint8_t *data, size_t len)
 	read_all(data + 1, len - 1, 1 + data[0] % 16, deflate, &second);
 	MUST(first.len == second.len);
 	MUST(first.len == 0 || memcmp(first.p, second.p, first.len) == 0);
+	str_clear(&first);
+	str_clear(&second);
+	speak(data, len, SIZE_MAX, &first);
+	speak(data, len, 1 + data[0] % 16, &second);
+	/* What the writer answers comes when it does. */
+	MUST(data[0] & 0x40 || first.len == second.len);
+	MUST(data[0] & 0x40 || memcmp(first.p, second.p, first.len) == 0);
 	key = xstrndup((const char *)data, len);
 	if (ws_accept(key, accept))
 		MUST(strlen(accept) == 28);

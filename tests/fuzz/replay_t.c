@@ -63,7 +63,9 @@ replay(int (*entry)(const uint8_t *, size_t), const char *path)
 		fclose(file);
 		alarm((unsigned)(20 * patience()));
 		entry((const uint8_t *)bytes.p, bytes.len);
-		_exit(0);
+		str_free(&bytes);
+		/* What it has set up is removed on the way. */
+		exit(0);
 	}
 	if (pid == -1 || waitpid(pid, &status, 0) != pid)
 		bail("fork: %s", strerror(errno));
