@@ -205,8 +205,10 @@ dist_check_SCRIPTS += \
 	%D%/a-held-client-that-is-behind-is-told-what-was-pruned.t \
 	%D%/a-large-backlog-comes-without-waiting.t \
 	%D%/a-loss-is-told-by-a-reset-on-every-transport.t \
+	%D%/a-reset-before-a-long-backlog-is-told-once.t \
 	%D%/a-restore-while-nothing-runs-is-noticed.t \
 	%D%/a-trigger-on-an-application-table-publishes.t \
+	%D%/a-websockets-backlog-and-its-operations-mix.t \
 	%D%/an-application-with-its-own-file-publishes-by-attach.t \
 	%D%/an-expired-message-is-not-delivered.t \
 	%D%/an-idempotency-key-makes-publishing-twice-one-message.t \
@@ -310,6 +312,7 @@ dist_check_SCRIPTS += \
 	%D%/mod-tidings-refuses-wrong-directives.t \
 	%D%/mod-tidings-tells-all-that-httpd-knows.t \
 	%D%/mod-tidings-websockets-pass-every-case.t \
+	%D%/operations-by-the-ten-thousand-leave-nothing.t \
 	%D%/out-of-descriptors-recovers.t \
 	%D%/page-chat-in-readme.t \
 	%D%/page-chat.t \
@@ -356,6 +359,7 @@ dist_check_SCRIPTS += \
 	%D%/root-follows-no-link-that-another-user-plants.t \
 	%D%/retention-prunes-by-count-age-and-size.t \
 	%D%/sighup-changes-settings-and-drops-nobody.t \
+	%D%/sighup-in-the-middle-of-a-connection-harms-nobody.t \
 	%D%/slow-and-flooding-handshakes-hold-nobody-up.t \
 	%D%/slow-bodies-and-quick-connects-delay-nobody.t \
 	%D%/source-keeps-the-rules.t \
