@@ -86,8 +86,10 @@ read_wait(struct server *server, struct req *req)
 }
 
 static void
-answer_head(struct server *server, struct conn *conn, struct req *req)
+answer_head(struct server *server, struct conn *conn, struct req *req,
+    const struct interest *interest)
 {
+	const struct cursor *cursor = &interest->cursor;
 	struct str cors = { 0 };
 	struct answer a = { .head_only = true };
 
@@ -99,7 +101,15 @@ answer_head(struct server *server, struct conn *conn, struct req *req)
 	access_add_cors(req, &cors);
 	str_addz(&cors, "");
 	a.cors = cors.p;
-	answer_messages(&conn->sink, &a);
+	/* Of what others got in between it knows nothing, and says so. */
+	if (interest->conditional &&
+	    (cursor->kind == CURSOR_LATEST ||
+		(cursor->kind == CURSOR_AT && cursor->id == a.cursor &&
+		    (cursor->epoch[0] == '\0' ||
+			strcmp(cursor->epoch, a.epoch) == 0))))
+		answer_not_modified(&conn->sink, &a);
+	else
+		answer_messages(&conn->sink, &a);
 	str_free(&cors);
 }
 
@@ -112,7 +122,7 @@ handle(struct server *server, struct conn *conn, struct req *req)
 	if (wait_ms == -1 || interest_read(req, &interest, false) == -1)
 		return;
 	if (req_is(req, "HEAD")) {
-		answer_head(server, conn, req);
+		answer_head(server, conn, req, &interest);
 	} else if (server_hold(server, conn, req, &longpoll, NULL, &interest,
 		       wait_ms) == 0) {
 		req_add_given(req, &conn->client.head);

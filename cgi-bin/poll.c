@@ -124,9 +124,9 @@ answer_interest(struct server *server, struct conn *conn, struct req *req,
 	answer.len = c.messages.len;
 	if (status != DB_OK) {
 		server_db_refusal(server, req, status, server->hub.db.error);
-	} else if (c.n == 0 && !answer.reset && interest->conditional &&
-		   interest->cursor.kind == CURSOR_AT) {
-		answer.cursor = interest->cursor.id;
+	} else if (c.n == 0 && !answer.reset && interest->conditional) {
+		if (interest->cursor.kind == CURSOR_AT)
+			answer.cursor = interest->cursor.id;
 		answer_not_modified(&conn->sink, &answer);
 	} else {
 		answer_messages(&conn->sink, &answer);

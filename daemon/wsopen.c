@@ -197,6 +197,7 @@ begin(struct wsconn *conn, struct req *req)
 	conn->req = req;
 	req->config = &conn->server->config;
 	req->sink = &conn->sink;
+	req->epoch = conn->server->hub.epoch;
 }
 
 void

@@ -211,6 +211,7 @@ is_admitted(struct conn *conn)
 
 	req->config = &conn->server->config;
 	req->sink = &conn->sink;
+	req->epoch = conn->server->hub.epoch;
 	return admit_head(conn->server, req, &conn->in.body_max) == 0;
 }
 

@@ -25,11 +25,22 @@ struct cursor {
  */
 bool cursor_parse(const char *text, struct cursor *cursor);
 
+/* What the tags of If-None-Match come to. */
+enum cursor_tags {
+	CURSOR_TAGS_BAD,     /* it is no list of tags */
+	CURSOR_TAGS_FOREIGN, /* none is a cursor: it can't match */
+	CURSOR_TAGS_OURS     /* the cursor was set */
+};
+
 /*
- * The same for an entity tag (RFC 9110, section 8.8.3): quotes are taken off,
- * "W/" and the "-gzip" and "-br" that httpd's filters add are tolerated.  Of a
- * list the first is taken; "*" is CURSOR_LATEST.
+ * Reads If-None-Match (RFC 9110, section 13.1.2): a list of entity tags, or "*"
+ * for whatever there is, which is CURSOR_LATEST.  They are compared weakly, so
+ * "W/" counts nothing, and neither do "-gzip" and "-br", which filters of httpd
+ * add.  A client that names several has seen them all: the newest of the
+ * present `epoch` is taken, and one of another epoch if there is no other. Tags
+ * that are no cursors are passed over.
  */
-bool cursor_parse_etag(const char *text, struct cursor *cursor);
+enum cursor_tags cursor_parse_tags(const char *text, const char *epoch,
+    struct cursor *cursor);
 
 #endif

@@ -86,17 +86,21 @@ read_cursor(struct req *req, struct interest *in)
 	static const char *const names[] = { "since", "last_event_id",
 		"lastEventID", "lastEventId" };
 	const char *text = req_var(req, "HTTP_LAST_EVENT_ID");
-	bool ok;
+	const char *tags = req_var(req, "HTTP_IF_NONE_MATCH");
+	enum cursor_tags given = CURSOR_TAGS_FOREIGN;
+	bool ok = true;
 
 	in->cursor = (struct cursor){ .kind = CURSOR_LATEST };
-	in->conditional = req_var(req, "HTTP_IF_NONE_MATCH")[0] != '\0';
+	if (tags[0] != '\0')
+		given = cursor_parse_tags(tags,
+		    req->epoch == NULL ? "" : req->epoch, &in->cursor);
+	in->conditional = given == CURSOR_TAGS_OURS;
 	if (text[0] != '\0') {
 		ok = cursor_parse(text, &in->cursor);
-	} else if (in->conditional) {
-		text = req_var(req, "HTTP_IF_NONE_MATCH");
-		ok = cursor_parse_etag(text, &in->cursor);
+	} else if (given != CURSOR_TAGS_FOREIGN) {
+		text = tags;
+		ok = in->conditional;
 	} else {
-		ok = true;
 		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 			const struct req_arg *arg = req_arg(req, names[i]);
 

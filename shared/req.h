@@ -31,6 +31,7 @@ struct req_arg {
 struct req {
 	const struct config *config; /* borrowed */
 	struct sink *sink;           /* where the answer goes; borrowed */
+	const char *epoch;           /* of the database; borrowed, or NULL */
 	struct str arena;            /* text of the variables */
 	struct req_var *vars;        /* sorted by nothing */
 	size_t nvars;                /* used rows */
