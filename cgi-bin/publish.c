@@ -20,6 +20,7 @@
 #include "shared/req.h"
 #include "shared/server.h"
 #include "shared/str.h"
+#include "shared/want.h"
 #include "shared/writer.h"
 
 #define FORM "application/x-www-form-urlencoded"
@@ -30,6 +31,7 @@ struct task {
 	struct publish publish; /* the job and its texts */
 	struct server *server;  /* whose */
 	struct conn *conn;      /* who waits */
+	unsigned named;         /* places where channels are named */
 	bool list;              /* the answer is a list */
 };
 
@@ -117,6 +119,12 @@ is_channel_arg(const struct req_arg *arg)
 	       strcmp(arg->name, "topic") == 0;
 }
 
+static bool
+is_list_arg(const struct req_arg *arg)
+{
+	return strcmp(arg->name, "channels") == 0;
+}
+
 static const char *
 first_of(const struct req *req, const char *a, const char *b)
 {
@@ -144,25 +152,68 @@ check_nuls(struct req *req)
 	return 0;
 }
 
-/* One message to every channel that the request names. */
+/* One message to one channel, unless it is to go there already. */
+static int
+add_to_channel(struct task *task, struct wants *names, struct message *m,
+    const char *channel)
+{
+	struct publish *p = &task->publish;
+
+	m->channel = channel;
+	if (publish_add(p, &task->server->config, m) == -1)
+		return -1;
+	if (!wants_add(names, channel, strlen(channel), false))
+		p->job.n--;
+	return 0;
+}
+
+/* The same to each of a comma list; empty parts are skipped. */
+static int
+add_to_list(struct task *task, struct wants *names, struct message *m,
+    const char *list)
+{
+	while (*list != '\0') {
+		size_t len = strcspn(list, ",");
+
+		if (len > 0 &&
+		    add_to_channel(task, names, m,
+			publish_keep(&task->publish, list, len)) == -1)
+			return -1;
+		list += len + (list[len] == ',');
+	}
+	return 0;
+}
+
+/* One message to every channel that the request names, once to each. */
 static int
 add_to_channels(struct task *task, struct req *req, struct message *m)
 {
 	struct publish *p = &task->publish;
-	int rc = 0, n = 0;
+	struct wants names = { 0 };
+	int rc = 0;
 
 	for (size_t i = 0; i < req->nargs && rc == 0; i++) {
-		if (!is_channel_arg(&req->args[i]))
-			continue;
-		m->channel = req->args[i].value;
-		rc = publish_add(p, &task->server->config, m);
-		n++;
+		if (is_channel_arg(&req->args[i])) {
+			rc =
+			    add_to_channel(task, &names, m, req->args[i].value);
+			task->named++;
+		} else if (is_list_arg(&req->args[i])) {
+			rc = add_to_list(task, &names, m, req->args[i].value);
+			task->named += 2; /* a list, whatever is in it */
+		}
+		if ((int64_t)p->job.n > task->server->config.max_channels) {
+			req_fail(req, 400, 1516, "more than %lld channels",
+			    (long long)task->server->config.max_channels);
+			wants_free(&names);
+			return -1;
+		}
 	}
-	if (n == 0)
+	if (p->job.n == 0 && rc == 0)
 		rc = publish_add(p, &task->server->config, m);
-	task->list = n > 1;
+	task->list = task->named > 1;
 	if (rc == -1)
 		req_fail(req, p->status, 1505, "%s", p->error);
+	wants_free(&names);
 	return rc;
 }
 
@@ -318,6 +369,18 @@ read_channel(struct req *req)
 	}
 	if (check_nuls(req) == -1)
 		return NULL;
+	for (size_t i = 0; i < req->nargs; i++) {
+		const struct req_arg *arg = &req->args[i];
+
+		if (is_list_arg(arg) ||
+		    (is_channel_arg(arg) && strcmp(arg->value, channel) != 0)) {
+			req_fail(req, 400, 1517,
+			    "%s is about one channel: name only one, by "
+			    "channel=",
+			    req_var(req, "REQUEST_METHOD"));
+			return NULL;
+		}
+	}
 	if (!name_valid(channel, strlen(channel))) {
 		req_fail(req, 400, 1514,
 		    "a channel name must be 1 to 255 bytes of UTF-8 without "

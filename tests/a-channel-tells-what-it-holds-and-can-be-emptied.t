@@ -73,6 +73,18 @@ def main(t):
         m = site.get('/push/poll?channel=a&since=' + before).json['messages']
         t.ok(m and int(m[0]['id'].split('-')[1]) > int(before.split('-')[1]),
              'an id is never used again', m)
+        # Issue 12: the first of several was emptied, and that was called all.
+        before = (info('a').json['count'], info('b').json['count'])
+        for path in ('?channel=a&channel=b', '?channel=a&topic=b', '?channels=a,b',
+                     '?channel=a&channels=b', '?channels=a'):
+            for method in ('GET', 'DELETE'):
+                r = site.request(method, '/push/publish' + path)
+                t.ok(r.status == 400 and r.json['status'] == 400,
+                     '%s of several is refused: %s' % (method, path), r)
+        t.equal((info('a').json['count'], info('b').json['count']), before,
+                'and removes nothing')
+        r = site.request('DELETE', '/push/publish?channel=twice&topic=twice')
+        t.equal(r.status, 204, 'one that is named twice is one')
         r = site.request('DELETE', '/push/publish?channel=unknown')
         t.equal(r.status, 204, 'an unknown one is empty')
         for path in ('', '?channel=', '?channel=%00', '?channel=%FF', '?channel=' + 'n' * 256):

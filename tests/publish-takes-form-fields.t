@@ -50,6 +50,31 @@ def main(t):
         r = site.post('/push/publish', 'channel=m1&channel=m2&topic=m3&data=all', FORM)
         t.equal([m['channel'] for m in r.json], ['m1', 'm2', 'm3'], 'several channels')
         t.equal([last(c) for c in ('m1', 'm2', 'm3')], [[('all', None)]] * 3, 'get it each')
+        # Issue 12: one that is named twice was stored twice.
+        for query, form, want in (
+                ('', 'channel=d1&channel=d1&data=x', ['d1']),
+                ('', 'channel=d2&topic=d2&data=x', ['d2']),
+                ('?channel=d3', 'channel=d3&data=x', ['d3']),
+                ('', 'channel=d4&channel=d5&channel=d4&channel=d5&data=x', ['d4', 'd5']),
+                ('', 'channels=d6,d7&data=x', ['d6', 'd7']),
+                ('', 'channels=d8,,d9,d8&channel=d9&data=x', ['d8', 'd9']),
+                ('?channels=e1', 'data=x', ['e1'])):
+            r = site.post('/push/publish' + query, form, FORM)
+            t.ok(r.status == 201 and [m['channel'] for m in r.json] == want,
+                 'each channel once: %s %s' % (query, form), r)
+            for c in want:
+                t.equal(site.sql('SELECT count(*) FROM changes WHERE channel = ?', c), [(1,)],
+                        'one message in ' + c)
+        r = site.post('/push/publish?channel=f1&channel=f1', 'raw', 'text/plain')
+        t.equal(site.sql("SELECT count(*) FROM changes WHERE channel = 'f1'"), [(1,)],
+                'of a raw body as well')
+        names = '&'.join('channel=n%d' % i for i in range(100))
+        r = site.post('/push/publish', names + '&channel=n7&data=x', FORM)
+        t.equal((r.status, len(r.json)), (201, 100), 'as many as max_channels')
+        for more in ('&channel=one', '&channels=one', '&channels=n1,n2,one'):
+            r = site.post('/push/publish', names + more + '&data=x', FORM)
+            t.ok(r.status == 400 and 'more than 100 channels' in r.json['detail'],
+                 'and not one more' + more, r)
         t.equal(site.sql("SELECT typeof(data) FROM changes GROUP BY 1"), [('text',)],
                 'all of it is text')
         big = 'ä' * 100000
@@ -62,6 +87,7 @@ def main(t):
                      'channel=a&data=x&event=%0A', 'channel=a&data=x&event=a%00b',
                      'channel=a&channel=%01&data=x', 'channel=a&data=x&event=tidings.reset',
                      'channel=a&data=x&type=tidings.x',
+                     'channels=a,%01&data=x', 'channels=,&data=x', 'channels=a%00b&data=x',
                      'channel=%s&data=x' % ('n' * 256), 'channel=a&data=x&event=' + 'n' * 256):
             r = site.post('/push/publish', form, FORM)
             t.ok(r.status == 400 and r.headers['Content-Type'] == 'application/problem+json',
