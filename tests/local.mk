@@ -61,6 +61,7 @@ C_TESTS = \
 	%D%/turns.t \
 	%D%/waiting.t \
 	%D%/writer.t \
+	%D%/writer_pairs.t \
 	%D%/wsdeflate.t \
 	%D%/wsframe.t \
 	%D%/wsframe_deflate.t
@@ -163,6 +164,8 @@ WRAP_CALLS = \
 %C%_waiting_t_LDADD = $(UNIT_LIBS)
 %C%_writer_t_SOURCES = %D%/writer_t.c
 %C%_writer_t_LDADD = $(UNIT_LIBS)
+%C%_writer_pairs_t_SOURCES = %D%/writer_pairs_t.c
+%C%_writer_pairs_t_LDADD = $(UNIT_LIBS)
 %C%_wsdeflate_t_SOURCES = %D%/wsdeflate_t.c
 %C%_wsdeflate_t_LDADD = $(UNIT_LIBS)
 %C%_wsframe_t_SOURCES = %D%/wsframe_t.c
