@@ -234,6 +234,7 @@ dist_check_SCRIPTS += \
 	%D%/cursors-are-read-in-every-form-and-place.t \
 	%D%/deadlines-are-of-progress.t \
 	%D%/echo-false-spares-the-publisher-alone.t \
+	%D%/emptying-a-large-channel-lets-others-publish.t \
 	%D%/errors-are-problems-in-json-in-every-program.t \
 	%D%/every-commit-wakes-subscribers.t \
 	%D%/every-program-answers-as-plain-cgi.t \
@@ -360,6 +361,7 @@ dist_check_SCRIPTS += \
 	%D%/restored-backup-resets-clients.t \
 	%D%/restored-in-place-resets-clients.t \
 	%D%/root-follows-no-link-that-another-user-plants.t \
+	%D%/retention-by-age-goes-by-each-message-alone.t \
 	%D%/retention-prunes-by-count-age-and-size.t \
 	%D%/sighup-changes-settings-and-drops-nobody.t \
 	%D%/sighup-in-the-middle-of-a-connection-harms-nobody.t \

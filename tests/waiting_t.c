@@ -174,6 +174,28 @@ test_overtaking(void)
 	is_int(waiting.rows[0].n, 1, "then its messages are single ones again");
 }
 
+/* A group is as large as it may be, and no larger. */
+static void
+test_size(void)
+{
+	static const struct {
+		size_t cost, n;
+	} rows[] = { { 100, 1000 }, { 2097, 1000 }, { 2098, 999 },
+		{ 20971, 100 }, { 1 << 20, 2 }, { (1 << 20) + 1, 1 },
+		{ 100 << 20, 1 } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct jobs group;
+
+		begin();
+		for (int j = 0; j < 2500; j++)
+			add(j, 1, NULL)->cost = rows[i].cost;
+		waiting_take(&waiting, &group, any, NULL);
+		is_int((long long)group.n, (long long)rows[i].n,
+		    "jobs of %zu bytes in a group", rows[i].cost);
+	}
+}
+
 /* Others do not wait for all batches, whoever has sent them. */
 static void
 test_turns(void)
@@ -227,6 +249,7 @@ main(void)
 {
 	test_storms();
 	test_overtaking();
+	test_size();
 	test_turns();
 	test_blocked();
 	return done();
