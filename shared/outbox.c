@@ -24,6 +24,15 @@
 
 #define OPEN_MAX 8  /* packets that clients may still be put into */
 #define ROWS     64 /* of a table of numbers at first */
+#define AGAIN_MS 10 /* until the kernel is asked for memory again */
+
+/* What came of sending a packet. */
+enum sent {
+	SENT,       /* the link has it */
+	SENT_FULL,  /* not now: epoll tells when */
+	SENT_SHORT, /* not now, for want of memory: nobody tells when */
+	SENT_GONE,  /* nor ever */
+};
 
 /* A packet that is not sent yet. */
 struct outgoing {
@@ -96,8 +105,7 @@ has_room(const struct outgoing *o, size_t words)
 	       HANDOVER_PACKET_MAX;
 }
 
-/* Returns 1, 0 if the link is full, or -1 if it is gone. */
-static int
+static enum sent
 send_packet(const struct outbox *outbox, struct outgoing *o)
 {
 	struct iovec iov[2 + SLICE_PIECES] = { { &o->head, sizeof(o->head) },
@@ -115,46 +123,60 @@ send_packet(const struct outbox *outbox, struct outgoing *o)
 		n = sendmsg(outbox->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n == -1 && errno == EINTR);
 	if (n != -1)
-		return 1;
-	return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? 0
-									   : -1;
+		return SENT;
+	if (errno == EAGAIN || errno == EWOULDBLOCK)
+		return SENT_FULL;
+	return errno == ENOBUFS || errno == ENOMEM ? SENT_SHORT : SENT_GONE;
 }
 
 /* Sends packets until not more than `keep` are left, or no more are taken. */
-static void
+static enum sent
 send_some(struct outbox *outbox, unsigned keep)
 {
-	int sent = 1;
+	enum sent sent = SENT;
 
 	if (outbox->full)
-		return;
-	while (outbox->npackets > keep && sent == 1) {
+		return SENT_FULL;
+	while (outbox->npackets > keep && sent == SENT) {
 		struct outgoing *o = TAILQ_FIRST(&outbox->packets);
 
 		sent = send_packet(outbox, o);
-		if (sent == 1)
+		if (sent == SENT)
 			outgoing_free(outbox, o);
 	}
-	if (sent == 1)
-		return;
-	outbox->full = true;
-	if (sent == 0)
+	outbox->full = sent != SENT;
+	if (sent == SENT_FULL)
 		ev_io_start(EV_DEFAULT_UC_ & outbox->writable);
-	else
+	else if (sent == SENT_SHORT)
+		ev_timer_again(EV_DEFAULT_UC_ & outbox->again);
+	else if (sent == SENT_GONE)
 		outbox->dead(outbox);
+	return sent;
+}
+
+static void
+try_again(struct outbox *outbox)
+{
+	outbox->full = false;
+	send_some(outbox, 0);
+	if (!outbox->full)
+		outbox->room(outbox);
 }
 
 static void
 on_writable(struct ev_loop *loop, ev_io *io, int revents)
 {
-	struct outbox *outbox = io->data;
-
 	(void)revents;
 	ev_io_stop(loop, io);
-	outbox->full = false;
-	send_some(outbox, 0);
-	if (!outbox->full)
-		outbox->room(outbox);
+	try_again(io->data);
+}
+
+static void
+on_again(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	(void)revents;
+	ev_timer_stop(loop, timer);
+	try_again(timer->data);
 }
 
 static bool
@@ -221,6 +243,15 @@ outbox_init(struct outbox *outbox, int fd, void (*room)(struct outbox *),
 	TAILQ_INIT(&outbox->packets);
 	ev_io_init(&outbox->writable, on_writable, fd, EV_WRITE);
 	outbox->writable.data = outbox;
+	ev_timer_init(&outbox->again, on_again, 0., AGAIN_MS / 1000.);
+	outbox->again.data = outbox;
+}
+
+static void
+stop_waiting(struct outbox *outbox)
+{
+	ev_io_stop(EV_DEFAULT_UC_ & outbox->writable);
+	ev_timer_stop(EV_DEFAULT_UC_ & outbox->again);
 }
 
 void
@@ -228,15 +259,19 @@ outbox_finish(struct outbox *outbox, int wait_ms)
 {
 	int64_t until_ms = clock_mono_ms() + wait_ms, left_ms;
 	struct pollfd pfd = { .fd = outbox->fd, .events = POLLOUT };
+	enum sent sent;
 
-	ev_io_stop(EV_DEFAULT_UC_ & outbox->writable);
 	do {
 		outbox->full = false;
-		send_some(outbox, 0);
+		sent = send_some(outbox, 0);
 		left_ms = until_ms - clock_mono_ms();
+		/* The socket does not tell when there is memory again. */
+		if (sent == SENT_SHORT && left_ms > 0)
+			poll(NULL, 0, AGAIN_MS);
 	} while (outbox->npackets > 0 && left_ms > 0 &&
 		 poll(&pfd, 1, (int)left_ms) == 1 &&
 		 (pfd.revents & (POLLERR | POLLHUP)) == 0);
+	stop_waiting(outbox);
 }
 
 void
@@ -244,7 +279,7 @@ outbox_free(struct outbox *outbox)
 {
 	struct outgoing *o;
 
-	ev_io_stop(EV_DEFAULT_UC_ & outbox->writable);
+	stop_waiting(outbox);
 	while ((o = TAILQ_FIRST(&outbox->packets)) != NULL)
 		outgoing_free(outbox, o);
 }

@@ -36,6 +36,7 @@ struct outbox {
 	void (*room)(struct outbox *);           /* it is full no more */
 	void (*dead)(struct outbox *);           /* the peer is gone */
 	ev_io writable;                          /* while it is full */
+	ev_timer again;                          /* while memory is short */
 	TAILQ_HEAD(outgoings, outgoing) packets; /* not sent yet, in order */
 	unsigned npackets;                       /* how many */
 	uint64_t serial;                         /* of the last one */

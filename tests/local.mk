@@ -49,6 +49,7 @@ C_TESTS = \
 	%D%/log.t \
 	%D%/loss.t \
 	%D%/mute.t \
+	%D%/outbox.t \
 	%D%/packet.t \
 	%D%/prune.t \
 	%D%/publish.t \
@@ -140,6 +141,9 @@ WRAP_CALLS = \
 %C%_loss_t_LDADD = $(UNIT_LIBS)
 %C%_mute_t_SOURCES = %D%/mute_t.c
 %C%_mute_t_LDADD = $(UNIT_LIBS)
+%C%_outbox_t_SOURCES = %D%/outbox_t.c
+%C%_outbox_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sendmsg
+%C%_outbox_t_LDADD = $(UNIT_LIBS)
 %C%_packet_t_SOURCES = %D%/packet_t.c
 %C%_packet_t_LDADD = $(UNIT_LIBS)
 %C%_prune_t_SOURCES = %D%/prune_t.c
