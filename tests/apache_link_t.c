@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -85,8 +86,10 @@ test_greetings(void)
 			link_retire(link);
 			link_unref(link);
 		} else {
-			ok(accept(program.listener, NULL, NULL) != -1,
-			    "... and it is asked again at once");
+			int fd = accept(program.listener, NULL, NULL);
+
+			ok(fd != -1, "... and it is asked again at once");
+			close(fd);
 		}
 		program_stop(&program);
 	}
@@ -200,6 +203,10 @@ test_refused_sends(void)
 			ok(send_one(link, 1, 100) == -1 &&
 				errno == rows[i].told,
 			    "%s for good", what);
+			if (rows[i].told == ENOBUFS)
+				ok(faults[CALL_SENDMSG].calls > 3 &&
+					faults[CALL_SENDMSG].calls < 50,
+				    "... with pauses");
 			if (rows[i].passes) {
 				ok(mono_ms() - began_ms >= 100,
 				    "... is tried all the while");
@@ -208,9 +215,6 @@ test_refused_sends(void)
 				is_int(faults[CALL_SENDMSG].calls, 1,
 				    "... or once where nobody waits");
 			}
-			if (rows[i].told == ENOBUFS)
-				ok(faults[CALL_SENDMSG].calls < 50,
-				    "... with pauses");
 		}
 		fail_calls(CALL_SENDMSG, 0, 0, 0);
 		if (rows[i].over) {
@@ -388,9 +392,46 @@ test_numbers(void)
 	program_stop(&program);
 }
 
+/* What the socket of a link is like. */
+static void
+test_socket(void)
+{
+	struct program program;
+	struct link *link;
+	int size = 0, most = 1 << 20;
+	socklen_t len = sizeof(int);
+
+	program_start(&program, "socket");
+	link = program_link(&program, well, 1, WAIT_MS);
+	ok((fcntl(link_fd(link), F_GETFD) & FD_CLOEXEC) != 0,
+	    "no CGI of httpd's gets a link");
+	ok((fcntl(link_fd(link), F_GETFL) & O_NONBLOCK) != 0,
+	    "none waits in a send");
+	getsockopt(link_fd(link), SOL_SOCKET, SO_SNDBUF, &size, &len);
+	/* Twice what was asked for, or what the system allows. */
+	ok(size > 65536 * 2 && size <= 2 * most,
+	    "some packets fit in, and not many: %d bytes", size);
+	link_retire(link);
+	link_unref(link);
+	program_stop(&program);
+}
+
+static int
+descriptors(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1000; fd++)
+		n += fcntl(fd, F_GETFD) != -1;
+	return n;
+}
+
 int
 main(void)
 {
+	int before = descriptors();
+
+	test_socket();
 	test_greetings();
 	test_nobody();
 	test_many_seekers();
@@ -398,5 +439,6 @@ main(void)
 	test_full();
 	test_descriptor();
 	test_numbers();
+	is_int(descriptors(), before, "no descriptor is left");
 	return done();
 }
