@@ -356,6 +356,7 @@ dist_check_SCRIPTS += \
 	%D%/publish-takes-a-raw-body-and-keeps-its-type.t \
 	%D%/publish-takes-form-fields.t \
 	%D%/publishes-of-many-share-commits.t \
+	%D%/quickstart-of-root-follows-no-link-either.t \
 	%D%/quickstart-starts-and-stops-the-demo.t \
 	%D%/readme-commands-work.t \
 	%D%/readmes-match.t \
@@ -367,6 +368,7 @@ dist_check_SCRIPTS += \
 	%D%/root-follows-no-link-that-another-user-plants.t \
 	%D%/retention-by-age-goes-by-each-message-alone.t \
 	%D%/retention-prunes-by-count-age-and-size.t \
+	%D%/root-follows-no-link-that-another-user-plants.t \
 	%D%/sighup-changes-settings-and-drops-nobody.t \
 	%D%/sighup-in-the-middle-of-a-connection-harms-nobody.t \
 	%D%/slow-and-flooding-handshakes-hold-nobody-up.t \
@@ -542,6 +544,7 @@ EXTRA_DIST += \
 	%D%/lib/handover_site.py \
 	%D%/lib/handover_cases.py \
 	%D%/lib/npm_clients.py \
+	%D%/lib/planted_links.py \
 	%D%/lib/fake_httpd.py \
 	%D%/lib/fault_proxy.py \
 	%D%/lib/tidings_clients.py \

@@ -113,9 +113,9 @@ def main(t):
         state = os.path.join(top, 'state')
         os.mkdir(state)
         # What a machine that went down left behind, with a number in use.
-        os.mkdir(os.path.join(state, 'run'))
-        for name in ('httpd.pid', 'feed-clock.pid', 'run/tidings.pid'):
-            with open(os.path.join(state, name), 'w') as f:
+        os.mkdir(os.path.join(state, 'ctl'))
+        for name in ('httpd.pid', 'feed-clock.pid', 'tidings.pid'):
+            with open(os.path.join(state, 'ctl', name), 'w') as f:
                 f.write('%d\n' % os.getpid())
         walk_through(t, state, state)
         foreground(t, state)

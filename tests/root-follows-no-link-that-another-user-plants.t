@@ -9,15 +9,12 @@
 # FIFOs at every name, before and during each command, and files of root's stay
 # as they are: content, owner, mode, and nothing new among them.
 import os
-import pwd
-import signal
-import stat
 import subprocess
 import sys
 import tempfile
-import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
+from planted_links import *
 from tidings_test import *
 
 NAMES = PROGRAMS + ('wsd',)
@@ -26,39 +23,6 @@ IN_RUN = ([n + s for n in NAMES + ('tidings',) for s in ('.pid', '.pid.tmp')]
           + ['sse.%d.board' % n for n in range(1, 4)])
 IN_DATA = ['tidings.db' + s for s in ('', '-wal', '-shm', '-journal', '-lock', '-prune', '-bell')]
 COMMANDS = (['init'], ['publish', 'a', 'x'], ['prune'], ['epoch'])
-
-
-class Victim:
-    """Files of root's, in a folder that others may look into."""
-
-    def __init__(self, top):
-        self.dir = os.path.join(top, 'of-root')
-        os.mkdir(self.dir, 0o755)
-        self.file = os.path.join(self.dir, 'shadow')
-        with open(self.file, 'w') as f:
-            f.write('root:secret\n')
-        os.chmod(self.file, 0o600)
-        self.empty = os.path.join(self.dir, 'empty')
-        os.mkdir(self.empty, 0o755)
-        self.missing = os.path.join(self.dir, 'cron-job')
-        self.db = os.path.join(self.dir, 'other.db')
-        with open(self.db, 'wb') as f:
-            f.write(b'SQLite format 3\0' + bytes(100))
-        os.chmod(self.db, 0o600)
-        self.before = self.look()
-
-    def look(self):
-        seen = {}
-        for folder, folders, files in os.walk(self.dir):
-            for name in folders + files + ['.']:
-                path = os.path.join(folder, name)
-                sb = os.lstat(path)
-                body = None
-                if stat.S_ISREG(sb.st_mode):
-                    with open(path, 'rb') as f:
-                        body = f.read()
-                seen[path] = (sb.st_uid, sb.st_gid, oct(sb.st_mode), body)
-        return seen
 
 
 class Ground:
@@ -123,75 +87,6 @@ def uid_of(pid):
     return None
 
 
-def plant(kind, victim, path):
-    """Puts something at `path`, in place of what is there."""
-    tmp = path + '.planted'
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(tmp)
-    if kind == 'link':
-        os.symlink(victim.file, tmp)
-    elif kind == 'dangling link':
-        os.symlink(victim.missing, tmp)
-    elif kind == 'link to a folder':
-        os.symlink(victim.empty, tmp)
-    elif kind == 'link to a database':
-        os.symlink(victim.db, tmp)
-    elif kind == 'hard link':
-        os.link(victim.file, tmp)
-    elif kind == 'FIFO':
-        os.mkfifo(tmp, 0o666)
-    os.rename(tmp, path)
-
-
-KINDS = ('link', 'dangling link', 'link to a folder', 'link to a database', 'hard link', 'FIFO')
-
-
-def as_user(function):
-    """Runs function in a child of httpd's user."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            pw = pwd.getpwnam('www-data')
-            os.setgroups([])
-            os.setgid(pw.pw_gid)
-            os.setuid(pw.pw_uid)
-            function()
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    return pid
-
-
-def swap_for_ever(victim, paths, also=()):
-    """Replaces what appears at those names by a link, as soon as it does."""
-    while True:
-        for path in paths:
-            with contextlib.suppress(OSError):
-                sb = os.lstat(path)
-                if not stat.S_ISLNK(sb.st_mode):
-                    plant('link', victim, path)
-                else:
-                    os.unlink(path)
-        for folder, target in also:
-            with contextlib.suppress(OSError):
-                os.rename(folder, folder + '.away')
-                os.symlink(target, folder)
-            with contextlib.suppress(OSError):
-                os.unlink(folder)
-                os.rename(folder + '.away', folder)
-
-
-@contextlib.contextmanager
-def swapping(*args, **kw):
-    pids = [as_user(lambda: swap_for_ever(*args, **kw)) for _ in range(1)]
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-
-
 def planted_before(tap, top, victim, kind):
     """Every name at once, then each command."""
     ground = Ground(top)
@@ -250,7 +145,7 @@ def planted_meanwhile(tap, top, victim):
 
 def whom_it_is(tap, top):
     """Nobody of it stays root, and what it makes is the user's."""
-    uid = pwd.getpwnam('www-data').pw_uid
+    uid = uid_gid()[0]
     ground = Ground(top)
     tap.ok(ground.command('init').returncode == 0, 'init works')
     owners, log = ground.run_for_a_moment(0.3)

@@ -28,6 +28,7 @@ feed_pid=			# the sqlite3 shell, "" = not running
 feed_dir=			# where the FIFOs are while they are opened
 feed_trouble=			# the last complaint, "" = all is well
 feed_wait=1			# seconds to the next full second
+feed_as=			# what makes a command another user's
 
 feed_say()
 {
@@ -58,7 +59,7 @@ feed_check()
 		feed_why="there is no database $feed_db; tidings init makes one"
 		return 1
 	fi
-	feed_why=$(sqlite3 -batch -init /dev/null -cmd '.timeout 2000' \
+	feed_why=$($feed_as sqlite3 -batch -init /dev/null -cmd '.timeout 2000' \
 	    "$feed_uri" "SELECT count(*) FROM sqlite_master
 	    WHERE type = 'table' AND name = 'changes'" 2>&1 </dev/null)
 	case $feed_why in
@@ -94,7 +95,7 @@ feed_open()
 		feed_why='no FIFO can be made where temporary files are'
 		return 1
 	fi
-	sqlite3 -batch -init /dev/null "$feed_uri" \
+	$feed_as sqlite3 -batch -init /dev/null "$feed_uri" \
 	    <"$feed_dir/in" >"$feed_dir/out" 2>&1 &
 	feed_pid=$!
 	exec 3>"$feed_dir/in" 4<"$feed_dir/out"
@@ -103,10 +104,25 @@ feed_open()
 	echo '.timeout 2000' >&3
 }
 
+# Root opens no files in a folder of somebody else, who may plant links there.
+feed_choose_user()
+{
+	[ "$(id -u)" = 0 ] || return 0
+	# What holds it, a link that leads to it, and the file.
+	for feed_of in "$(stat -Lc '%u %g' -- "$(dirname -- "$feed_db")" 2>/dev/null)" \
+	    "$(stat -c '%u %g' -- "$feed_db" 2>/dev/null)" \
+	    "$(stat -Lc '%u %g' -- "$feed_db" 2>/dev/null)"; do
+		case $feed_of in '' | '0 '*) continue ;; esac
+		feed_as="setpriv --reuid=${feed_of% *} --regid=${feed_of#* } --clear-groups"
+		return
+	done
+}
+
 feed_begin()
 {
 	feed_name=$1
 	feed_db=$2
+	feed_choose_user
 	# The directory anchors a relative name; %, ? and # are magic in a URI.
 	feed_uri="file:$(printf '%s\n' "$feed_db" |
 	    sed 's/%/%25/g; s/?/%3f/g; s/#/%23/g')?mode=rw"
