@@ -64,8 +64,8 @@ test_a_slow_worker(void)
 	turns(10);
 	ok(conn->destroyed == 0,
 	    "it is not destroyed while its worker is there");
-	ok(asked_ms > 0 && asked_ms <= 50, "which is looked for again: %d ms",
-	    asked_ms);
+	ok(asked_ms > 10 && asked_ms <= 50 && events_told == 0,
+	    "which is looked for again: %d ms", asked_ms);
 	/* One behind it in the row need not wait for it. */
 	other = park_one(&next);
 	other->left = false;
@@ -85,6 +85,25 @@ test_a_slow_worker(void)
 	turn_until(is_free_again, &next, "END");
 	conn_unmake(conn);
 	conn_unmake(other);
+	end();
+}
+
+/* One that is cut sees it at once, though its worker is not back. */
+static void
+test_cut_early(void)
+{
+	struct conn *conn;
+	uint32_t number;
+
+	begin("early");
+	conn = park_one(&number);
+	conn->left = false;
+	conn->breaks = true;
+	data(number, "x", 1);
+	ok(client_read(conn, got, 1) == 0 && conn->destroyed == 0,
+	    "a client that is cut sees it at once");
+	conn->left = true;
+	see_gone(conn, number, "its end");
 	end();
 }
 
@@ -454,9 +473,11 @@ test_full_sockets(void)
 		conn = park_one(&number);
 		fail_calls(CALL_SENDMSG, errors[i], 1, conn->fd);
 		say_end(number);
-		ok(client_read(conn, got, 10) == 3 &&
-			memcmp(got, "BYE", 3) == 0,
+		ok(client_read(conn, got, 3) == 3 && memcmp(got, "BYE", 3) == 0,
 		    "nor the goodbye");
+		turns(3);
+		is_int(recv(conn->client, got, 1, MSG_DONTWAIT), 0,
+		    "behind which the socket is closed");
 		fail_calls(CALL_SENDMSG, 0, 0, 0);
 		leave(conn);
 		turn_until(is_destroyed, conn, "its end");
@@ -551,6 +572,7 @@ main(void)
 {
 	memset(large, 'x', sizeof(large));
 	test_a_slow_worker();
+	test_cut_early();
 	test_lost();
 	test_not_offered();
 	test_over_before_it_began();

@@ -151,8 +151,8 @@ test_slow(void)
 	while (program_read(&prog, &mail, 50))
 		for (uint32_t i = 0; i < mail.head.count; i++)
 			told += mail.words[2 * i + 1];
-	ok(told + HANDOVER_REPORT > 3 * LARGE,
-	    "of which the program is told: %u", told);
+	ok(told + HANDOVER_REPORT > 3 * LARGE && told <= 3 * LARGE,
+	    "of which the program is told, once: %u", told);
 	is_int((long long)conn->parked->queued, 0, "nothing waits any more");
 	sent = fill(conn, number);
 	ahead_ms += STALL_MS - 1100;
@@ -163,6 +163,73 @@ test_slow(void)
 	is_int(conn->cut, 1, "but then");
 	is_int(conn->aborted, 1, "httpd is told why");
 	see_gone(conn, number, "one that is cut");
+	end();
+}
+
+/* Deadlines are of progress: a byte now and then is enough. */
+static void
+test_progress(void)
+{
+	uint32_t number;
+	struct conn *conn;
+
+	begin("progress");
+	conn = park_one(&number);
+	ahead_ms += 10 * STALL_MS;
+	turns(3);
+	fail_calls(CALL_SENDMSG, EAGAIN, -1, conn->fd);
+	most_bytes = 1000;
+	data(number, large, LARGE);
+	ahead_ms += 1100;
+	turns(3);
+	ok(conn->parked->rest_len == LARGE && conn->cut == 0,
+	    "who had nothing to take for long has its time");
+	for (int i = 0; i < 5; i++) {
+		ahead_ms += STALL_MS - 2000;
+		fail_calls(CALL_SENDMSG, 0, 0, 0);
+		turns(1);
+		fail_calls(CALL_SENDMSG, EAGAIN, -1, conn->fd);
+		ahead_ms += 1100;
+		turns(3);
+	}
+	ok(conn->cut == 0 && conn->parked->rest_at > 0 &&
+		conn->parked->rest_at < LARGE,
+	    "one that takes a little again and again is not cut");
+	ahead_ms += STALL_MS + 1100;
+	turns(3);
+	is_int(conn->cut, 1, "one that takes nothing more is");
+	fail_calls(CALL_SENDMSG, 0, 0, 0);
+	most_bytes = 0;
+	see_gone(conn, number, "it");
+	end();
+}
+
+/* END while output waits: what the client says then is nobody's. */
+static void
+test_end_behind_output(void)
+{
+	uint32_t number;
+	struct conn *conn;
+
+	begin("behind");
+	conn = park_one(&number);
+	fail_calls(CALL_SENDMSG, EAGAIN, -1, conn->fd);
+	data(number, "first", 5);
+	data(number, "second", 6);
+	say_end(number);
+	turns(3);
+	if (send(conn->client, "nobody's", 8, 0) != 8)
+		bail("send");
+	ok(!program_read(&prog, &mail, 30) && conn->ended == 0,
+	    "nothing is told of a number that is over");
+	fail_calls(CALL_SENDMSG, 0, 0, 0);
+	ok(client_read(conn, got, 14) == 14 &&
+		memcmp(got, "firstsecondBYE", 14) == 0,
+	    "what waited comes before the end");
+	close(conn->client);
+	conn->client = -1;
+	turn_until(is_destroyed, conn, "its end");
+	conn_unmake(conn);
 	end();
 }
 
@@ -319,6 +386,8 @@ main(void)
 	test_an_answer();
 	test_taken();
 	test_slow();
+	test_progress();
+	test_end_behind_output();
 	test_trickle();
 	test_bounds();
 	test_input();

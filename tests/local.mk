@@ -311,6 +311,7 @@ dist_check_SCRIPTS += \
 	%D%/mod-tidings-holds-no-worker-of-event.t \
 	%D%/mod-tidings-holds-no-worker-of-prefork.t \
 	%D%/mod-tidings-holds-no-worker-of-worker.t \
+	%D%/mod-tidings-operations-leave-nothing-in-httpd.t \
 	%D%/mod-tidings-parked-clients-outlive-httpd.t \
 	%D%/mod-tidings-parked-clients-outlive-programs.t \
 	%D%/mod-tidings-parks-by-the-thousand-leave-nothing.t \

@@ -27,7 +27,8 @@ struct link *the_link;
 int64_t ahead_ms;
 struct fault faults[CALL__MAX];
 static pthread_mutex_t fault_lock = PTHREAD_MUTEX_INITIALIZER;
-int asked_ms;
+int asked_ms, events_told;
+size_t most_bytes;
 bool leaving;
 
 /* -- system calls */
@@ -101,8 +102,9 @@ int
 __wrap_epoll_wait(int epfd, struct epoll_event *events, int max, int ms)
 {
 	asked_ms = ms;
-	return __real_epoll_wait(epfd, events, max,
+	events_told = __real_epoll_wait(epfd, events, max,
 	    ms < 0 || ms > TURN_MS ? TURN_MS : ms);
+	return events_told;
 }
 
 int
@@ -119,10 +121,32 @@ __wrap_poll(struct pollfd *fds, nfds_t n, int ms)
 		   : __real_poll(fds, n, ms);
 }
 
+static bool
+is_packets(int fd)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	       type == SOCK_SEQPACKET;
+}
+
 ssize_t
 __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	return fails(CALL_SENDMSG, fd) ? -1 : __real_sendmsg(fd, msg, flags);
+	struct iovec iov;
+	struct msghdr first = *msg;
+
+	if (fails(CALL_SENDMSG, fd))
+		return -1;
+	/* A packet is sent whole or not at all. */
+	if (most_bytes == 0 || msg->msg_iov[0].iov_len < most_bytes ||
+	    is_packets(fd))
+		return __real_sendmsg(fd, msg, flags);
+	iov = (struct iovec){ msg->msg_iov[0].iov_base, most_bytes };
+	first.msg_iov = &iov;
+	first.msg_iovlen = 1;
+	return __real_sendmsg(fd, &first, flags);
 }
 
 /* -- httpd */
@@ -163,17 +187,19 @@ conn_is_left(const struct conn *conn)
 	return __atomic_load_n(&conn->left, __ATOMIC_ACQUIRE);
 }
 
-/* In two pieces, as a filter may. */
+/* In three pieces and two calls, as filters may. */
 bool
 conn_write(struct conn *conn, const char *bytes, size_t len)
 {
-	size_t half = len / 2;
-	struct iovec iov[2] = { { (void *)(uintptr_t)bytes, half },
-		{ (void *)(uintptr_t)(bytes + half), len - half } };
+	char *at = (char *)(uintptr_t)bytes;
+	size_t third = len / 3;
+	struct iovec iov[3] = { { at, third }, { at + third, third },
+		{ at + 2 * third, len - 2 * third } };
 
 	if (conn->breaks)
 		return false;
 	parked_put(conn->parked, iov, 2);
+	parked_put(conn->parked, iov + 2, 1);
 	return !conn->parked->failed;
 }
 

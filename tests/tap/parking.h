@@ -39,6 +39,13 @@ void fail_calls(enum call call, int error, int times, int fd);
 /* What epoll_wait was asked to wait for last, in ms; it waits 2 at most. */
 extern int asked_ms;
 
+/* How many events the last turn had. */
+extern int events_told;
+
+/* Bytes that a client's socket takes at once at most; 0 = as many as it does.
+ */
+extern size_t most_bytes;
+
 /* Whether the child is leaving. */
 extern bool leaving;
 
