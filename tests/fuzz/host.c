@@ -28,9 +28,10 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/host.h"
 
-#define TURNS_MAX 2000  /* of the loop, for one answer */
-#define END_MS    20000 /* for all to be over */
-#define PIECE     60000 /* bytes of content of one record */
+#define TURNS_MAX  2000   /* of the loop, for one answer */
+#define END_MS     120000 /* for all to be over */
+#define PIECE      60000  /* bytes of content of one record */
+#define FOREVER_MS 86400000
 
 const struct program program_wsd = { .name = "wsd",
 	.writes = true,
@@ -77,6 +78,12 @@ start(void)
 	server.config.max_body = 20000;
 	server.config.max_channels = 10;
 	server.config.ws_max_channels = 20;
+	/* A fuzzer on a busy machine is slower than any client. */
+	server.config.ws_handshake_ms = FOREVER_MS;
+	server.config.ws_message_ms = FOREVER_MS;
+	server.config.ws_closing_ms = FOREVER_MS;
+	server.config.heartbeat_ms = FOREVER_MS;
+	server.config.stall_ms = FOREVER_MS;
 	server.handover_uid = geteuid();
 	signal(SIGPIPE, SIG_IGN);
 	MUST(ev_default_loop(0) != NULL);
@@ -105,22 +112,27 @@ host_pair(int fd[2], int type)
 	     0);
 }
 
+/* One turn of the loop.  Returns whether something was said. */
+static bool
+turn(int fd, struct str *said)
+{
+	size_t before = said->len;
+	char buf[4096];
+	ssize_t n;
+
+	ev_run(EV_DEFAULT_UC_ EVRUN_NOWAIT);
+	while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+		str_add(said, buf, (size_t)n);
+	return said->len > before;
+}
+
 void
 host_run(int fd, struct str *said)
 {
-	char buf[4096];
 	int silent = 0;
 
-	for (int i = 0; i < TURNS_MAX && silent < 2; i++) {
-		ssize_t n;
-
-		ev_run(EV_DEFAULT_UC_ EVRUN_NOWAIT);
-		silent++;
-		while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
-			str_add(said, buf, (size_t)n);
-			silent = 0;
-		}
-	}
+	for (int i = 0; i < TURNS_MAX && silent < 2; i++)
+		silent = turn(fd, said) ? 0 : silent + 1;
 }
 
 void
@@ -138,7 +150,7 @@ host_speak(int fd, const void *bytes, size_t len, size_t step, struct str *said)
 		if (n == -1 && errno != EAGAIN)
 			break;
 		at += n == -1 ? 0 : (size_t)n;
-		host_run(fd, said);
+		turn(fd, said);
 		MUST(clock_mono_ms() < until_ms);
 	}
 	host_run(fd, said);

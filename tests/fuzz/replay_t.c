@@ -61,7 +61,7 @@ replay(int (*entry)(const uint8_t *, size_t), const char *path)
 		while ((n = fread(buf, 1, sizeof(buf), file)) > 0)
 			str_add(&bytes, buf, n);
 		fclose(file);
-		alarm((unsigned)(20 * patience()));
+		alarm((unsigned)(60 * patience()));
 		entry((const uint8_t *)bytes.p, bytes.len);
 		str_free(&bytes);
 		/* What it has set up is removed on the way. */
