@@ -69,6 +69,20 @@ schedule(struct watch *watch)
 	timerfd_settime(watch->timer_fd, 0, &when, NULL);
 }
 
+/* The safety timer runs faster where it is all that there is. */
+static void
+set_safety(struct watch *watch)
+{
+	bool blind = watch->wd == -1 && !watch->resting;
+	int64_t ms =
+	    blind && watch->check_ms > BLIND_MS ? BLIND_MS : watch->check_ms;
+
+	if (watch->safety.repeat == (double)ms / 1000)
+		return;
+	watch->safety.repeat = (double)ms / 1000;
+	ev_timer_again(EV_DEFAULT_UC_ & watch->safety);
+}
+
 /*
  * Watches what has the folder's name now, unless we rest.  For the folder that
  * is watched already the kernel answers with the same number.
@@ -78,12 +92,16 @@ watch_present_folder(struct watch *watch)
 {
 	int wd;
 
-	if (watch->resting || watch->inotify_fd == -1)
+	if (watch->resting)
 		return;
-	wd = inotify_add_watch(watch->inotify_fd, watch->folder, EVENTS);
-	if (watch->wd != -1 && watch->wd != wd)
-		inotify_rm_watch(watch->inotify_fd, watch->wd);
-	watch->wd = wd;
+	if (watch->inotify_fd != -1) {
+		wd =
+		    inotify_add_watch(watch->inotify_fd, watch->folder, EVENTS);
+		if (watch->wd != -1 && watch->wd != wd)
+			inotify_rm_watch(watch->inotify_fd, watch->wd);
+		watch->wd = wd;
+	}
+	set_safety(watch);
 }
 
 /* What an event says, bits of enum news. */
@@ -138,6 +156,8 @@ drain(struct watch *watch)
 static void
 listen_between(struct watch *watch)
 {
+	if (watch->inotify_fd == -1)
+		return;
 	if (watch->timer_fd == -1 || watch->delay_ns > CLOSE_NS)
 		ev_io_start(EV_DEFAULT_UC_ & watch->inotify);
 	else
@@ -231,10 +251,8 @@ start_inotify(struct watch *watch)
 void
 watch_set_period(struct watch *watch, int64_t check_ms)
 {
-	if (watch->wd == -1 && !watch->resting && check_ms > BLIND_MS)
-		check_ms = BLIND_MS;
-	watch->safety.repeat = (double)check_ms / 1000;
-	ev_timer_again(EV_DEFAULT_UC_ & watch->safety);
+	watch->check_ms = check_ms;
+	set_safety(watch);
 }
 
 void
@@ -246,10 +264,10 @@ watch_start(struct watch *watch, const char *path, int64_t check_ms,
 	*watch = (struct watch){ .look = look_fn, .arg = arg, .wd = -1 };
 	split_path(watch, real == NULL ? path : real);
 	free(real);
-	start_inotify(watch);
 	ev_init(&watch->safety, on_safety);
 	watch->safety.data = watch;
-	watch_set_period(watch, check_ms);
+	watch->check_ms = check_ms;
+	start_inotify(watch);
 	ev_io_init(&watch->inotify, on_inotify, watch->inotify_fd, EV_READ);
 	ev_io_init(&watch->recheck, on_recheck, watch->timer_fd, EV_READ);
 	watch->inotify.data = watch->recheck.data = watch;
@@ -267,14 +285,17 @@ watch_rest(struct watch *watch)
 {
 	static const struct itimerspec never;
 
-	if (watch->wd == -1)
+	if (watch->resting)
 		return;
 	watch->resting = true;
-	inotify_rm_watch(watch->inotify_fd, watch->wd);
+	if (watch->wd != -1)
+		inotify_rm_watch(watch->inotify_fd, watch->wd);
 	watch->wd = -1;
+	set_safety(watch);
 	if (watch->timer_fd != -1)
 		timerfd_settime(watch->timer_fd, 0, &never, NULL);
-	ev_io_start(EV_DEFAULT_UC_ & watch->inotify);
+	if (watch->inotify_fd != -1)
+		ev_io_start(EV_DEFAULT_UC_ & watch->inotify);
 }
 
 void

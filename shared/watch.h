@@ -26,13 +26,15 @@ struct watch {
 	void *arg;                  /* handed to it */
 	uint64_t looks;             /* calls of look so far */
 	bool resting;               /* the safety timer alone is left */
+	int64_t check_ms;           /* its period, where it is not all */
 };
 
 /*
  * Begins to watch the database at `path`.  `look` returns whether it found
  * something new; `suspect` tells it that the file may have been replaced.
  * `check_ms` is the period of the safety timer.  Never fails: without inotify
- * the timer alone is left, and runs at least every 100 ms.
+ * the timer alone is left, and runs at least every 100 ms; so it does while
+ * inotify has no watch to give.
  */
 void watch_start(struct watch *watch, const char *path, int64_t check_ms,
     bool (*look)(void *arg, bool suspect), void *arg);

@@ -61,6 +61,7 @@ C_TESTS = \
 	%D%/subs.t \
 	%D%/turns.t \
 	%D%/waiting.t \
+	%D%/watch.t \
 	%D%/writer.t \
 	%D%/writer_pairs.t \
 	%D%/wsdeflate.t \
@@ -166,6 +167,10 @@ WRAP_CALLS = \
 %C%_turns_t_LDADD = $(UNIT_LIBS)
 %C%_waiting_t_SOURCES = %D%/waiting_t.c
 %C%_waiting_t_LDADD = $(UNIT_LIBS)
+%C%_watch_t_SOURCES = %D%/watch_t.c
+%C%_watch_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=inotify_init1 \
+	-Wl,--wrap=inotify_add_watch -Wl,--wrap=timerfd_create
+%C%_watch_t_LDADD = $(UNIT_LIBS)
 %C%_writer_t_SOURCES = %D%/writer_t.c
 %C%_writer_t_LDADD = $(UNIT_LIBS)
 %C%_writer_pairs_t_SOURCES = %D%/writer_pairs_t.c
