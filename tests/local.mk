@@ -371,7 +371,6 @@ dist_check_SCRIPTS += \
 	%D%/restarted-httpd-loses-nothing.t \
 	%D%/restored-backup-resets-clients.t \
 	%D%/restored-in-place-resets-clients.t \
-	%D%/root-follows-no-link-that-another-user-plants.t \
 	%D%/retention-by-age-goes-by-each-message-alone.t \
 	%D%/retention-prunes-by-count-age-and-size.t \
 	%D%/root-follows-no-link-that-another-user-plants.t \
