@@ -21,7 +21,7 @@ struct message {
 	uint64_t sent_ns; /* CLOCK_MONOTONIC just before it was published */
 };
 
-/* What message_read found. */
+/* What message_find found. */
 enum message_state {
 	MESSAGE_NONE,    /* no message here */
 	MESSAGE_OK,      /* whole and undamaged */

@@ -115,7 +115,7 @@ db_exec(struct db *db, const char *sql)
 
 /*
  * One integer of a statement without parameters.  The statement may not be
- * prepared yet, so that this serves db_create too.
+ * prepared yet, so that this serves schema_create too.
  */
 enum db_status
 db_read_integer(struct db *db, enum db_statement which, int64_t *value)

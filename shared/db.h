@@ -17,7 +17,7 @@ enum db_status {
 	DB_OK,
 	DB_BUSY,     /* somebody else holds the lock: try again soon */
 	DB_FULL,     /* no room on the disk, or it does not answer */
-	DB_REFUSED,  /* a check of the schema; db_error says which */
+	DB_REFUSED,  /* a check of the schema; db->error says which */
 	DB_MISSING,  /* no such file, or no right to open it */
 	DB_NOT_OURS, /* not a database, not ours, or of another version */
 	DB_DAMAGED,  /* corrupt */
@@ -176,7 +176,7 @@ void db_done(struct sqlite3_stmt *stmt);
 enum db_status db_status(struct db *db, int rc);
 
 /*
- * Transactions.  DB_BEGIN_HERE remembers the place for the complaint about a
+ * Transactions.  The site, DB_HERE, is kept for the complaint about a
  * nested one.
  */
 #define DB_STRINGIFY_(x) #x

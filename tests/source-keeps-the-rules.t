@@ -109,6 +109,28 @@ found = ['%s:%d: %s' % (p, i + 1, line.strip()[:100]) for p, t in sorted(texts.i
          for i, line in enumerate(t.splitlines()) if machine.search(line)]
 report(not found, 'no file names a path of the machine it was written on', found)
 
+# A comment that names a function or macro of ours which has gone misleads.
+piece = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|[^/"\']+|.', re.S)
+named = re.compile(r'\b([A-Za-z_]\w+)(\(\))?')
+# Not ours, and not used: why not is what the comment tells.
+FOREIGN = {'http_parser', 'ppoll'}
+stems = {os.path.basename(p)[:-2] for p in texts if p.endswith('.h')}
+known, comments = set(FOREIGN), []
+for p, t in sorted(texts.items()):
+    if p.endswith(('.c', '.h')):
+        for part in piece.findall(t):
+            if part.startswith(('/*', '//')):
+                comments.append((p, part))
+            else:
+                known.update(re.findall(r'\w+', part))
+    elif not re.search(r'\.(md|[1-9])$', p):
+        known.update(re.findall(r'\w+', t))
+found = sorted({'%s: %s' % (p, m.group(1)) for p, comment in comments for m in named.finditer(comment)
+                if m.group(1) not in known and
+                (m.group(2) or '_' in m.group(1) and
+                 (m.group(1).isupper() or m.group(1).split('_')[0].lower() in stems))})
+report(not found and len(comments) > 1000, 'comments in C name what exists', found)
+
 found = [p for p, t in sorted(texts.items()) if p.endswith(('.c', '.h', '.mk', '.ac', '.sql'))
          and any(line != line.rstrip() for line in t.splitlines())]
 report(not found, 'no line ends with blanks', found)
