@@ -123,7 +123,7 @@ static const struct setting settings[] = {
 /* What the callback of inih carries. */
 struct reading {
 	struct config *config; /* being filled */
-	bool seen[64];         /* settings that the file has */
+	bool seen[NSETTINGS];  /* settings that the file has */
 	FILE *file;            /* being read */
 	int line;              /* of the file, from 1 */
 	int error_line;        /* of the first complaint, 0 = none */
