@@ -65,8 +65,9 @@ def main(tap):
         wait_for(lambda: all(len(f.got) > 10 for f in followers), 10, 'a beginning')
         children(tap, site, followers)
         all_of_it(tap, followers, storm.stop())
-        ways = {line.split()[0] for line in site.lines('ways.log')
-                if '/push/sse' in line or '/push/ws' in line}
+        ways = at_last(lambda: {line.split()[0] for line in site.lines('ways.log')
+                                if '/push/sse' in line or '/push/ws' in line},
+                       lambda ways: PARKED in ways)
         tap.ok(PARKED in ways, 'they were parked', ways)
         tap.ok(wait_for(lambda: site.subscribers('a') + site.subscribers('h') == 0, 15,
                         'the end of all'), 'nobody is held for who is gone')

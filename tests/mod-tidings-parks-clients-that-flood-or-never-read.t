@@ -188,8 +188,8 @@ def main(tap):
         flood(tap, site, others)
         deaf(tap, site, others)
         others.close()
-        ways = {line.split()[0] for line in site.lines('ways.log') if '/push/ws' in line or
-                '/push/sse' in line}
+        ways = at_last(lambda: {line.split()[0] for line in site.lines('ways.log')
+                                if '/push/ws' in line or '/push/sse' in line})
         tap.equal(ways, {PARKED}, 'all of them were parked')
         tap.ok(wait_for(lambda: site.busy() == 0, 10, 'free workers') and site.lives(),
                'httpd and the programs live, no worker is busy')

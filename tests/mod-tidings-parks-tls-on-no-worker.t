@@ -125,8 +125,9 @@ def main(tap):
         streams(tap, site)
         answers(tap, site)
         crowd(tap, site)
-        said = [line for line in site.lines('said.log') if ' 200 parked ' in line]
-        tap.ok(all(line.split()[3].isdigit() and int(line.split()[3]) > 50 for line in said),
+        said = at_last(lambda: [line for line in site.lines('said.log')
+                                if ' 200 parked ' in line])
+        tap.ok(said and all(line.split()[3].isdigit() and int(line.split()[3]) > 50 for line in said),
                'bytes of the answers are logged', *said)
         tap.ok(wait_for(lambda: site.busy() == 0, 10, 'free workers') and site.lives(),
                'httpd and the programs live, no worker is busy')

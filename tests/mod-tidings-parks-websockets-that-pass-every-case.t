@@ -24,8 +24,8 @@ def main(tap):
             play_all(tap, cases.cases(), site.tls_port, connect, pieces=False)
         play_all(tap, list(websocket_cases.cases())[::8], site.tls_port, connect)
         nothing_is_left(tap, site, before)
-        log = site.lines('ways.log')
-        echoes = [line for line in log if '/push/ws/echo' in line]
+        echoes = at_last(lambda: [line for line in site.lines('ways.log')
+                                  if '/push/ws/echo' in line], lambda echoes: len(echoes) > 400)
         tap.ok(len(echoes) > 400 and all(line.startswith(PARKED + ' 101') for line in echoes),
                'all %d were parked' % len(echoes),
                *[line for line in echoes if not line.startswith(PARKED)])

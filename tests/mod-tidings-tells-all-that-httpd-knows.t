@@ -145,7 +145,9 @@ def addresses(tap, site, proxied):
             ('from here, by the PROXY protocol',
              {'port': proxied, 'first': line % b'127.0.0.1'}, 'ok')):
         tap.equal(ask_to_publish(site, **how), want, 'publishing ' + what)
-    log = [line for line in site.lines('ways.log') if line.endswith('GET /push/ws HTTP/1.1')]
+    log = at_last(lambda: [line for line in site.lines('ways.log')
+                           if line.endswith('GET /push/ws HTTP/1.1')],
+                  lambda log: len(log) >= 5)
     tap.ok(len(log) == 5 and all(line.startswith(HANDED) for line in log),
            'they were all handed over', *log)
 

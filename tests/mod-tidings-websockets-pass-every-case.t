@@ -20,8 +20,8 @@ def main(tap):
         for cases in (websocket_cases, websocket_deflate_cases):
             play_all(tap, cases.cases(), site.port, pieces=False)
         nothing_is_left(tap, site, before)
-        log = site.lines('ways.log')
-        echoes = [line for line in log if '/push/ws/echo' in line]
+        echoes = at_last(lambda: [line for line in site.lines('ways.log')
+                                  if '/push/ws/echo' in line], lambda echoes: len(echoes) > 400)
         tap.ok(len(echoes) > 400 and all(line.startswith(HANDED + ' 101') for line in echoes),
                'all %d were handed over' % len(echoes),
                *[line for line in echoes if not line.startswith(HANDED)])

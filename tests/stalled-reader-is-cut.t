@@ -73,7 +73,8 @@ def main(tap):
         # The three that read, and the slow one.
         tap.ok(site.subscribers('a') <= 4, 'those who do not read are cut',
                site.subscribers('a'))
-        tap.ok('is cut' in site.programs_log(), 'and the log says so')
+        tap.ok('is cut' in at_last(site.programs_log, lambda log: 'is cut' in log),
+               'and the log says so')
         for name in ('sse by FastCGI', 'iframe by FastCGI'):
             peer = stuck[name]
             with contextlib.suppress(Failure):

@@ -146,7 +146,8 @@ class Marionette:
 
     def __init__(self, port):
         self.sock = socket.create_connection(('127.0.0.1', port), timeout=5)
-        self.sock.settimeout(60 * tidings_test.PATIENCE)
+        # A browser takes its time to start on a busy machine.
+        self.sock.settimeout(180 * tidings_test.PATIENCE)
         self.buffer, self.id = b'', 0
         hello = self.read()
         if hello.get('marionetteProtocol') != 3:

@@ -74,6 +74,17 @@ def wait_for(condition, seconds=10, what='the condition', every=0.01):
         time.sleep(every)
 
 
+def at_last(look, good=bool, seconds=10):
+    """What look() says once that is good, or when the time is over: for a log
+    that another process writes when it comes to it.  The caller judges it."""
+    end = deadline(seconds)
+    while True:
+        seen = look()
+        if good(seen) or time.monotonic() > end:
+            return seen
+        time.sleep(0.02)
+
+
 def free_port():
     """Below the range that outgoing connections take their ports from: one of
     those would be in nobody's way now and in httpd's a moment later."""
