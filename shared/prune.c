@@ -478,7 +478,8 @@ prune_step(struct db *db, const struct config *config, struct prune *prune,
 		status = floor_step(db, &prune->floor, &again);
 		break;
 	case PHASE_VACUUM:
-		status = step_vacuum(db, prune->coming, &again);
+		if (!prune->hurried)
+			status = step_vacuum(db, prune->coming, &again);
 		break;
 	case PHASE_CHECKPOINT:
 		status = db_run(db, DB_CHECKPOINT);
@@ -508,6 +509,7 @@ prune_begin(struct prune *prune)
 	prune_end(prune);
 	*prune = (struct prune){ .coming = prune->coming,
 		.whole = prune->whole,
+		.hurried = prune->hurried,
 		.known = prune->known,
 		.sweep = prune->sweep };
 }

@@ -16,6 +16,7 @@ struct prune {
 	int64_t removed;    /* messages removed in this round */
 	int64_t coming;     /* the caller's: messages to leave room for */
 	bool whole;         /* the caller's: sweep all in one round */
+	bool hurried;       /* the caller's: no time to make the file smaller */
 	struct known known; /* the caller's: what is known of their age */
 	int64_t sweep;      /* id that sweeping for age has got to */
 	int64_t swept;      /* messages looked at so in this round */

@@ -18,7 +18,7 @@
 #include "shared/clock.h"
 #include "shared/removal.h"
 
-#define REMOVAL_MS  5    /* in one transaction, before its commit */
+#define REMOVAL_MS  3    /* in one transaction, before its commit */
 #define EXPIRED_MAX 1000 /* messages that ran out, passed over */
 
 enum db_status

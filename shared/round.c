@@ -94,6 +94,8 @@ round_steps(struct round *round, struct db *db, const struct config *config,
 
 	/* As many may come until the next round as did since the last one. */
 	round->prune.coming = round->stored;
+	/* Who stores meanwhile needs the next round more than a small file. */
+	round->prune.hurried = rows > 0;
 	if (round->prune.phase == 0)
 		lease_known(round->lease, db, &round->prune.known);
 	db_set_busy(db, busy_ms < BUSY_MS ? busy_ms : BUSY_MS);

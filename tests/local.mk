@@ -54,6 +54,7 @@ C_TESTS = \
 	%D%/prune.t \
 	%D%/publish.t \
 	%D%/removal.t \
+	%D%/round.t \
 	%D%/sendq.t \
 	%D%/settle.t \
 	%D%/sink.t \
@@ -62,6 +63,7 @@ C_TESTS = \
 	%D%/turns.t \
 	%D%/waiting.t \
 	%D%/watch.t \
+	%D%/watch_series.t \
 	%D%/writer.t \
 	%D%/writer_pairs.t \
 	%D%/wsdeflate.t \
@@ -153,6 +155,8 @@ WRAP_CALLS = \
 %C%_publish_t_LDADD = $(UNIT_LIBS)
 %C%_removal_t_SOURCES = %D%/removal_t.c
 %C%_removal_t_LDADD = $(UNIT_LIBS)
+%C%_round_t_SOURCES = %D%/round_t.c
+%C%_round_t_LDADD = $(UNIT_LIBS)
 %C%_sendq_t_SOURCES = %D%/sendq_t.c
 %C%_sendq_t_LDADD = $(UNIT_LIBS)
 %C%_settle_t_SOURCES = %D%/settle_t.c
@@ -171,6 +175,8 @@ WRAP_CALLS = \
 %C%_watch_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=inotify_init1 \
 	-Wl,--wrap=inotify_add_watch -Wl,--wrap=timerfd_create
 %C%_watch_t_LDADD = $(UNIT_LIBS)
+%C%_watch_series_t_SOURCES = %D%/watch_series_t.c
+%C%_watch_series_t_LDADD = $(UNIT_LIBS)
 %C%_writer_t_SOURCES = %D%/writer_t.c
 %C%_writer_t_LDADD = $(UNIT_LIBS)
 %C%_writer_pairs_t_SOURCES = %D%/writer_pairs_t.c

@@ -16,7 +16,7 @@
 #include "tests/tap/foreign.h"
 #include "tests/tap/tap.h"
 
-#define STEP_MS 20 /* of processor time, at most */
+#define STEP_MS 30 /* of processor time, at most */
 
 static struct db db;
 

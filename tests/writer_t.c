@@ -82,6 +82,20 @@ on_done(struct job *job)
 	finished++;
 }
 
+/* One message of a channel. */
+static void
+prepare(struct work *work, const char *channel, const char *data, size_t len)
+{
+	*work = (struct work){
+		.message = { .channel = channel, .data = data, .data_len = len }
+	};
+	work->job = (struct job){ .messages = &work->message,
+		.outcomes = &work->outcome,
+		.n = 1,
+		.done = on_done,
+		.arg = work };
+}
+
 static void
 submit(struct writer *writer, struct work *work, const char *channel,
     const char *dedup)
@@ -404,6 +418,56 @@ test_fairness(void)
 	end();
 }
 
+/* So much may wait and no more, and what is done counts no longer. */
+static void
+test_limits(void)
+{
+	struct work *crowd = xcalloc(10001, sizeof(*crowd));
+	char *data = xcalloc(65, 1 << 20);
+	struct writer *writer;
+	int n;
+
+	begin("busy_timeout = 60s\n[retention]\ncount = 0\nage = 0\n"
+	      "every = 1h\n");
+	foreign_run(other, "UPDATE meta SET value = 100000000 WHERE name = "
+			   "'max_data'");
+	writer = writer_start(&config, NULL, true);
+	/* It waits then, until the loop turns. */
+	submit(writer, &crowd[0], "a", NULL);
+	ok(wait_for(1, INT64_MAX), "a writer that is at work");
+	for (int turn = 0; turn < 2; turn++) {
+		finished = 0;
+		for (n = 0; n < 10001; n++) {
+			prepare(&crowd[n], "a", "data", 4);
+			if (!writer_submit(writer, &crowd[n].job))
+				break;
+		}
+		is_int(n, 10000, "so many jobs may wait");
+		is_int((long long)crowd[0].job.cost, 4 + 2 * 512,
+		    "each counts with 1 KB besides its data");
+		ok(wait_for(n, INT64_MAX), "all are done");
+		finished = 0;
+		for (n = 0; n < 100; n++) {
+			prepare(&crowd[n], "large", data, 1 << 20);
+			if (!writer_submit(writer, &crowd[n].job))
+				break;
+		}
+		is_int(n, 63, "or 64 MB of them");
+		ok(wait_for(n, INT64_MAX), "all are done");
+	}
+	finished = 0;
+	prepare(&crowd[0], "large", data, 65 << 20);
+	ok(writer_submit(writer, &crowd[0].job) && wait_for(1, INT64_MAX),
+	    "one that is larger is taken where nothing waits");
+	is_int(crowd[0].job.status, DB_OK, "and stored");
+	writer_stop(writer);
+	foreign_run(other, "DELETE FROM changes; UPDATE meta SET value = "
+			   "1048576 WHERE name = 'max_data'");
+	free(data);
+	free(crowd);
+	end();
+}
+
 static struct writer *storm_writer;
 static int storm_left; /* jobs to be submitted yet */
 
@@ -449,6 +513,61 @@ test_storm(void)
 	end();
 }
 
+/* Under load two are removed for each that is stored. */
+static void
+test_ratio(void)
+{
+	int64_t first, left;
+
+	begin("[retention]\ncount = 10\nage = 0\ntotal = 0\nevery = 10ms\n");
+	foreign_run(other,
+	    "WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i "
+	    "WHERE n < 150000) INSERT INTO changes (channel) SELECT 'many' "
+	    "FROM i");
+	first = foreign_int(other, "SELECT max(id) FROM changes");
+	storm_writer = writer_start(&config, NULL, true);
+	storm_left = 20;
+	for (int i = 0; i < 20; i++) {
+		submit_many(storm_writer, &many[i], 1000);
+		many[i].job.done = on_storm;
+	}
+	while (finished < 40)
+		ev_run(EV_DEFAULT_UC_ EVRUN_ONCE);
+	left = foreign_int(other,
+	    "SELECT count(*) FROM changes WHERE id <= %lld", (long long)first);
+	ok(left > 25000 && left < 125000,
+	    "40,000 messages behind 150,000 that are to go: %lld are left",
+	    (long long)left);
+	foreign_run(other, "DELETE FROM changes");
+	writer_stop(storm_writer);
+	free_many();
+	end();
+}
+
+/* By CGI the answer waits for some pruning, but not for all of it. */
+static void
+test_alone(void)
+{
+	struct work work = { .done = false };
+	struct writer *writer;
+	int64_t left;
+
+	begin("[retention]\ncount = 0\nage = 0\ntotal = 0\nevery = 10ms\n");
+	foreign_run(other,
+	    "WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i "
+	    "WHERE n < 150000) INSERT INTO changes (channel, expires_ms) "
+	    "SELECT 'a', 1 FROM i");
+	writer = writer_start(&config, NULL, false);
+	submit(writer, &work, "b", NULL);
+	left = count();
+	ok(work.done && left < 150000 && left > 135000,
+	    "150,000 ran out: a publish prunes some (%lld are left)",
+	    (long long)left);
+	foreign_run(other, "DELETE FROM changes");
+	writer_stop(writer);
+	end();
+}
+
 /* Without a thread, and without a writer. */
 static void
 test_reload_alone(void)
@@ -483,7 +602,11 @@ main(void)
 	test_reload_counts();
 	test_one_group();
 	test_fairness();
+	test_limits();
+	/* Behind the large ones the file has much room that is free. */
 	test_storm();
+	test_ratio();
+	test_alone();
 	test_reload_alone();
 	return done();
 }
