@@ -29,6 +29,17 @@ message(const struct form *form, const struct change *ch, const char *epoch)
 	return chunk_take(&out);
 }
 
+static struct chunk *
+text(const struct form *form, const struct change *ch, const char *epoch)
+{
+	struct str out = { 0 };
+
+	(void)form;
+	(void)epoch;
+	answer_take_text(&out, ch);
+	return chunk_take(&out);
+}
+
 /* Called once, with what was collected, or after the time is over. */
 static void
 answer(struct client *client)
@@ -51,13 +62,24 @@ answer(struct client *client)
 	if (client->state == CLIENT_LIVE && !client->cut_short &&
 	    hub->last_id > a.cursor)
 		a.cursor = hub->last_id;
-	answer_messages(client->sink, &a);
+	if (client->form->transport->newest_only)
+		answer_text(client->sink, &a);
+	else
+		answer_messages(client->sink, &a);
 }
 
 static const struct transport longpoll = {
 	.name = "longpoll",
 	.once = true,
 	.message = message,
+	.answer = answer,
+};
+
+static const struct transport longpoll_text = {
+	.name = "longpoll",
+	.once = true,
+	.newest_only = true,
+	.message = text,
 	.answer = answer,
 };
 
@@ -108,6 +130,8 @@ answer_head(struct server *server, struct conn *conn, struct req *req,
 		    (cursor->epoch[0] == '\0' ||
 			strcmp(cursor->epoch, a.epoch) == 0))))
 		answer_not_modified(&conn->sink, &a);
+	else if (interest->newest_only)
+		answer_text(&conn->sink, &a);
 	else
 		answer_messages(&conn->sink, &a);
 	str_free(&cors);
@@ -118,12 +142,16 @@ handle(struct server *server, struct conn *conn, struct req *req)
 {
 	struct interest interest;
 	int64_t wait_ms = read_wait(server, req);
+	bool is_text;
 
-	if (wait_ms == -1 || interest_read(req, &interest, false) == -1)
+	if (wait_ms == -1 || answer_read_format(req, &is_text) == -1 ||
+	    interest_read(req, &interest, false) == -1)
 		return;
+	interest.newest_only = is_text;
 	if (req_is(req, "HEAD")) {
 		answer_head(server, conn, req, &interest);
-	} else if (server_hold(server, conn, req, &longpoll, NULL, &interest,
+	} else if (server_hold(server, conn, req,
+		       is_text ? &longpoll_text : &longpoll, NULL, &interest,
 		       wait_ms) == 0) {
 		req_add_given(req, &conn->client.head);
 		access_add_cors(req, &conn->client.head);

@@ -33,7 +33,7 @@ static bool
 is_full(const struct collection *c)
 {
 	return c->n >= c->server->config.max_messages ||
-	       c->messages.len >= ANSWER_HIGH;
+	       (c->messages.len >= ANSWER_HIGH && !c->interest->newest_only);
 }
 
 static bool
@@ -41,9 +41,14 @@ collect(const struct change *ch, void *arg)
 {
 	struct collection *c = arg;
 
-	if (c->n++ > 0)
-		str_addz(&c->messages, ",");
-	change_add_json(&c->messages, ch, c->server->hub.epoch);
+	if (c->interest->newest_only) {
+		answer_take_text(&c->messages, ch);
+	} else {
+		if (c->n > 0)
+			str_addz(&c->messages, ",");
+		change_add_json(&c->messages, ch, c->server->hub.epoch);
+	}
+	c->n++;
 	return !is_full(c);
 }
 
@@ -128,6 +133,8 @@ answer_interest(struct server *server, struct conn *conn, struct req *req,
 		if (interest->cursor.kind == CURSOR_AT)
 			answer.cursor = interest->cursor.id;
 		answer_not_modified(&conn->sink, &answer);
+	} else if (interest->newest_only) {
+		answer_text(&conn->sink, &answer);
 	} else {
 		answer_messages(&conn->sink, &answer);
 	}
@@ -140,9 +147,16 @@ static void
 handle(struct server *server, struct conn *conn, struct req *req)
 {
 	struct interest interest;
+	bool is_text;
 
-	if (interest_read(req, &interest, false) == -1)
+	if (answer_read_format(req, &is_text) == -1 ||
+	    interest_read(req, &interest, false) == -1)
 		return;
+	interest.newest_only = is_text;
+	/* Who does not know cursors wants to see how things are. */
+	if (is_text && !interest.is_given)
+		interest.cursor =
+		    (struct cursor){ .kind = CURSOR_LAST, .id = 1 };
 	answer_interest(server, conn, req, &interest);
 	interest_free(&interest);
 }

@@ -123,6 +123,21 @@ is_crowded(const struct wsconn *conn)
 	       (conn->sink.kind != SINK_LINK && descriptors_are_short());
 }
 
+/*
+ * The echo: by its name, and where it is configured what asks for nothing, as
+ * new WebSocket("ws://host:9999") does.
+ */
+static bool
+is_echo(const struct wsconn *conn)
+{
+	const char *path = req_var(conn->req, "SCRIPT_NAME");
+
+	return ends_with(path, "/echo") ||
+	       (conn->server->config.ws_echo && !conn->is_json &&
+		   strcmp(path, "/") == 0 &&
+		   req_var(conn->req, "QUERY_STRING")[0] == '\0');
+}
+
 static bool
 is_path_known(const struct wsconn *conn, const char *path)
 {
@@ -172,11 +187,11 @@ open_or_refuse(struct wsconn *conn)
 	int status;
 
 	board_add(conn->server->board, BOARD_REQUESTS, 1);
-	conn->is_echo = ends_with(req_var(req, "SCRIPT_NAME"), "/echo");
 	conn->is_json =
-	    !conn->is_echo &&
 	    handshake_offers(req_var(req, "HTTP_SEC_WEBSOCKET_PROTOCOL"),
 		SUBPROTOCOL);
+	conn->is_echo = is_echo(conn);
+	conn->is_json = conn->is_json && !conn->is_echo;
 	status = check(conn, accept, &deflate, &why);
 	if (!conn->server->config.ws_deflate)
 		deflate = (struct ws_deflate){ 0 };

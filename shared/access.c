@@ -221,7 +221,8 @@ access_add_cors(const struct req *req, struct str *out)
 		str_addz(out, "Access-Control-Allow-Origin: *\r\n");
 	else
 		return;
-	str_addz(out, "Access-Control-Expose-Headers: ETag, Retry-After\r\n");
+	str_addz(out, "Access-Control-Expose-Headers: ETag, Retry-After, "
+		      "Tidings-Cursor, Tidings-Reset\r\n");
 }
 
 void

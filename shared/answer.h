@@ -6,7 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct change;
+struct req;
 struct sink;
+struct str;
 
 /* What short and long polling answer with. */
 struct answer {
@@ -25,5 +28,20 @@ struct answer {
  */
 void answer_messages(struct sink *sink, const struct answer *answer);
 void answer_not_modified(struct sink *sink, const struct answer *answer);
+
+/*
+ * The parameter format: sets *is_text if it is "text".  Returns 0, or -1 after
+ * a refusal.
+ */
+int answer_read_format(struct req *req, bool *is_text);
+
+/*
+ * format=text.  answer_take_text puts a message into `out`, in the place of the
+ * one before; answer_text pushes what stands in answer->messages then: 200 with
+ * its data as they are, or 204 where there is none.  The cursor stands in ETag
+ * and Tidings-Cursor.
+ */
+void answer_take_text(struct str *out, const struct change *ch);
+void answer_text(struct sink *sink, const struct answer *answer);
 
 #endif

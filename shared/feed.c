@@ -40,7 +40,8 @@ client_is_full(const struct client *client)
 	if (transport_of(client)->once)
 		return (int64_t)client->collected >=
 			   client->hub->config->max_messages ||
-		       client->body.len >= ANSWER_HIGH;
+		       (client->body.len >= ANSWER_HIGH &&
+			   !transport_of(client)->newest_only);
 	return client->sink->queued >= QUEUE_HIGH;
 }
 
@@ -70,8 +71,11 @@ give(struct client *client, const struct change *ch)
 		client_push(client, chunk);
 		return;
 	}
-	if (client->collected++ > 0)
+	if (transport_of(client)->newest_only)
+		str_clear(&client->body);
+	else if (client->collected > 0)
 		str_add(&client->body, ",", 1);
+	client->collected++;
 	str_add(&client->body, chunk->bytes, chunk->len);
 	chunk_unref(chunk);
 	hub_mark_dirty(client->hub, client);

@@ -24,6 +24,8 @@ struct transport {
 	 * `message` gives what is collected.  false: a stream.
 	 */
 	bool once;
+	/* once: what is newer takes the place of what was collected. */
+	bool newest_only;
 	/* One message. */
 	struct chunk *(*message)(const struct form *, const struct change *,
 	    const char *epoch);

@@ -95,18 +95,21 @@ read_cursor(struct req *req, struct interest *in)
 		given = cursor_parse_tags(tags,
 		    req->epoch == NULL ? "" : req->epoch, &in->cursor);
 	in->conditional = given == CURSOR_TAGS_OURS;
+	in->is_given = true;
 	if (text[0] != '\0') {
 		ok = cursor_parse(text, &in->cursor);
 	} else if (given != CURSOR_TAGS_FOREIGN) {
 		text = tags;
 		ok = in->conditional;
 	} else {
+		in->is_given = false;
 		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 			const struct req_arg *arg = req_arg(req, names[i]);
 
 			if (arg == NULL || arg->value_len == 0)
 				continue;
 			text = arg->value;
+			in->is_given = true;
 			ok = strlen(text) == arg->value_len &&
 			     cursor_parse(text, &in->cursor);
 			break;
@@ -237,9 +240,10 @@ set_told(struct wants *wants, int64_t told)
 		wants->p[i].told = told;
 }
 
-enum db_status
-interest_resolve(struct db *db, struct interest *in, int64_t newest,
-    int64_t *after, bool *reset)
+/* Where it starts, and whether it may have missed something. */
+static enum db_status
+find_start(struct db *db, struct interest *in, int64_t newest, int64_t *after,
+    bool *reset)
 {
 	const struct cursor *cursor = &in->cursor;
 
@@ -271,4 +275,19 @@ interest_resolve(struct db *db, struct interest *in, int64_t newest,
 	}
 	*after = cursor->id;
 	return may_have_missed(db, &in->wants, cursor->id, reset);
+}
+
+enum db_status
+interest_resolve(struct db *db, struct interest *in, int64_t newest,
+    int64_t *after, bool *reset)
+{
+	enum db_status status = find_start(db, in, newest, after, reset);
+	int64_t last = 0;
+
+	if (!in->newest_only || status != DB_OK || *after == newest)
+		return status;
+	status = before_last(db, in->wants.p, in->wants.n, 1, newest, &last);
+	if (last > *after)
+		*after = last;
+	return status;
 }

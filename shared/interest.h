@@ -17,6 +17,8 @@ struct interest {
 	struct wants wants;   /* the names are the request's */
 	struct cursor cursor; /* CURSOR_LATEST if none was given */
 	bool conditional;     /* there is an If-None-Match */
+	bool is_given;        /* some cursor was */
+	bool newest_only;     /* of what is there it gets the last alone */
 };
 
 /*
@@ -33,7 +35,8 @@ void interest_free(struct interest *interest);
  * *reset if it may have missed something, or its cursor is of another epoch or
  * beyond `newest`, the newest id of db->epoch.  For CURSOR_AT with nothing
  * wrong *after is the client's own id.  The wants learn of which prunings it is
- * told by that (want->told).
+ * told by that (want->told).  With newest_only *after is not before the last
+ * message.
  */
 enum db_status interest_resolve(struct db *db, struct interest *interest,
     int64_t newest, int64_t *after, bool *reset);

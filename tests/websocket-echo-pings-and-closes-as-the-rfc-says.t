@@ -19,8 +19,36 @@ def closed(ws):
     return ws.conn.close_code
 
 
+def without_a_path(t):
+    """Issue 12: the tutorial's ws://host:9999 said nothing."""
+    for echo in (True, False):
+        with Site(echo=echo) as site:
+            site.publish_sql('a', 'a message')
+            for path, form, kind in (('', None, 'echo' if echo else 400), ('/', None, 'echo' if echo else 400),
+                                     ('/?', None, 'echo' if echo else 400),
+                                     ('/?channel=a&since=-1', None, 'data'),
+                                     ('/', 'tidings.json', 'json')):
+                what = 'echo = %s, %r, %s' % (echo, path, form)
+                try:
+                    ws = WebSocket(site, path, form, port=site.ws_port)
+                except Exception as e:
+                    t.equal(getattr(e, 'status_code', repr(e)), kind, what)
+                    continue
+                if kind == 'echo':
+                    ws.send('hello')
+                    t.equal(ws.recv(), 'hello', what + ': the echo')
+                elif kind == 'data':
+                    t.equal(ws.recv(), 'a message', what + ': subscribes')
+                elif kind == 'json':
+                    t.equal(ws.ask('ping')[0]['op'], 'ok', what + ': operations')
+                else:
+                    t.ok(False, what + ' is refused')
+                ws.close()
+
+
 def main(t):
     need_websockets()
+    without_a_path(t)
     for wstunnel in (False, True):
         with Site(wstunnel=wstunnel) as site:
             for name, port in (('tunnel' if wstunnel else 'upgrade', site.port),
