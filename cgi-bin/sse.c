@@ -108,7 +108,10 @@ static const struct transport sse = {
 	.beat = beat,
 };
 
-static const char headers[] = "Cache-Control: no-cache, no-transform\r\n"
+/* Vary: a service worker that puts all it sees into a cache keeps no stream. */
+static const char headers[] = "Cache-Control: no-cache, no-store, "
+			      "no-transform\r\n"
+			      "Vary: *\r\n"
 			      "X-Accel-Buffering: no\r\n";
 
 /* The head and what stands before the first message. */

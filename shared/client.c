@@ -26,6 +26,10 @@
 #include "shared/sink.h"
 #include "shared/str.h"
 
+/* Of those that beat often: at first, doubling, up to this. */
+#define BEAT_FIRST_MS 250
+#define BEAT_MAX_MS   2000
+
 static const char *const state_names[CLIENT__MAX] = {
 	[CLIENT_NEW] = "new",
 	[CLIENT_BEHIND] = "behind",
@@ -65,6 +69,23 @@ client_mute(struct client *client, size_t n)
 	return mute_new(&client->mutes, n);
 }
 
+/* How long nothing is sent to it at most. */
+static int64_t
+beat_of(const struct client *client)
+{
+	int64_t beat_ms = client->hub->config->heartbeat_ms;
+
+	return client->beat_ms != 0 && client->beat_ms < beat_ms
+		   ? client->beat_ms
+		   : beat_ms;
+}
+
+void
+client_beat_often(struct client *client)
+{
+	client->beat_ms = BEAT_FIRST_MS;
+}
+
 void
 client_schedule(struct client *client)
 {
@@ -75,8 +96,8 @@ client_schedule(struct client *client)
 	if (client->sink->blocked || client->state == CLIENT_ENDING)
 		next = last + config->stall_ms;
 	else if (client->form->transport->beat != NULL &&
-		 last + config->heartbeat_ms < next)
-		next = last + config->heartbeat_ms;
+		 last + beat_of(client) < next)
+		next = last + beat_of(client);
 	if (client->state == CLIENT_BEHIND && next > now_ms + config->check_ms)
 		next = now_ms + config->check_ms;
 	client->timer.repeat =
@@ -121,9 +142,11 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	} else if (now_ms >= client->ends_ms) {
 		client_finish(client);
 	} else if (client->form->transport->beat != NULL &&
-		   !client->sink->blocked && idle_ms >= config->heartbeat_ms) {
+		   !client->sink->blocked && idle_ms >= beat_of(client)) {
 		client_push(client,
 		    client->form->transport->beat(client->form));
+		if (client->beat_ms != 0 && client->beat_ms < BEAT_MAX_MS)
+			client->beat_ms *= 2;
 	}
 	if (client->state == CLIENT_BEHIND)
 		hub_mark_behind(client->hub, client);

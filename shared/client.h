@@ -64,6 +64,7 @@ struct client {
 	int64_t evened_at;               /* `pos` that each sub knows of */
 	int64_t lag_bytes;               /* committed while it was behind */
 	int64_t ends_ms;                 /* monotonic, when its time is over */
+	int64_t beat_ms;                 /* its own heartbeat, 0 = as all */
 	struct str body;                 /* once: what was collected */
 	size_t collected;                /* once: messages in `body` */
 	struct str head;                 /* once: header lines of the answer */
@@ -82,6 +83,12 @@ struct client {
 enum db_status client_attach(struct client *client, struct hub *hub,
     struct sink *sink, struct form *form, struct interest *interest,
     int64_t life_ms);
+
+/*
+ * Lets it beat often, for one whose leaving shows only when something is sent.
+ * Call it before client_start.
+ */
+void client_beat_often(struct client *client);
 
 /* Sends what it has missed and lets it go live. */
 void client_start(struct client *client);

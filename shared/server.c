@@ -452,6 +452,18 @@ server_life(const struct server *server)
 		   (uint32_t)(config->life_max_ms - config->life_min_ms + 1));
 }
 
+/*
+ * Over HTTP/2 httpd notices that a client has left its stream when it writes to
+ * it, and until then the stream occupies a worker; a few of them stall all
+ * others of that connection.
+ */
+static bool
+is_http2(const struct req *req)
+{
+	return strcmp(req_var(req, "HTTP2"), "on") == 0 ||
+	       strncmp(req_var(req, "SERVER_PROTOCOL"), "HTTP/2", 6) == 0;
+}
+
 int
 server_hold(struct server *server, struct conn *conn, struct req *req,
     const struct transport *transport, const char *param,
@@ -473,5 +485,7 @@ server_hold(struct server *server, struct conn *conn, struct req *req,
 		server_db_refusal(server, req, status, server->hub.db.error);
 		return -1;
 	}
+	if (is_http2(req))
+		client_beat_often(&conn->client);
 	return 0;
 }

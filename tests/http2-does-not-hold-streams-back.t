@@ -50,6 +50,8 @@ def main(t):
                     site.publish_sql('a', 'message %d' % n)
                     curl.wait('message %d' % n, 5)
                 t.ok(True, program + ': every message comes at once')
+                curl.wait(':\n\n' if program == 'sse' else '<!-- -->', 10, count=3)
+                t.ok(True, program + ': it beats often, so that its end is noticed')
             finally:
                 curl.close()
         curl = Curl(site, '/push/sse?channel=b', '/push/iframe?channel=b', '/push/sse?prefix=b',

@@ -230,6 +230,7 @@ dist_check_SCRIPTS += \
 	%D%/an-application-with-its-own-file-publishes-by-attach.t \
 	%D%/an-expired-message-is-not-delivered.t \
 	%D%/an-idempotency-key-makes-publishing-twice-one-message.t \
+	%D%/an-iframe-fills-an-element-by-itself.t \
 	%D%/bad-starts-are-refused-with-a-sentence.t \
 	%D%/bodies-on-their-way-in-are-bounded.t \
 	%D%/broken-fastcgi-peers-harm-nobody.t \
@@ -256,6 +257,7 @@ dist_check_SCRIPTS += \
 	%D%/fault-proxy-has-its-faults.t \
 	%D%/faulty-heads-are-refused-one-by-one.t \
 	%D%/feeders.t \
+	%D%/format-text-is-the-newest-data-as-it-is.t \
 	%D%/forwarded-addresses-count-from-trusted-proxies-only.t \
 	%D%/full-disk-refuses-publish-alone.t \
 	%D%/full-run-folder-kills-nobody.t \
@@ -333,6 +335,7 @@ dist_check_SCRIPTS += \
 	%D%/mod-tidings-tells-all-that-httpd-knows.t \
 	%D%/mod-tidings-websockets-pass-every-case.t \
 	%D%/operations-by-the-ten-thousand-leave-nothing.t \
+	%D%/others-in-httpd-leave-streams-alone.t \
 	%D%/out-of-descriptors-recovers.t \
 	%D%/page-chat-in-readme.t \
 	%D%/page-chat.t \

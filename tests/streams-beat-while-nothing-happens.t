@@ -5,9 +5,35 @@
 import sys, os
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 from tidings_test import *
-from tidings_clients import WebSocket
+from tidings_clients import FcgiPeer, WebSocket
 
 PING, PONG = 9, 10
+
+
+def often(t):
+    """Issue 12: over HTTP/2 a stream that was closed kept its worker, and stalled
+    the connection, until the next heartbeat."""
+    with Site(settings={'tidings': {'heartbeat': '1m'}}) as site:
+        for program, beat in (('sse', b'\n:\n'), ('iframe', b'<!-- -->')):
+            def peer(**extra):
+                p = FcgiPeer(os.path.join(site.run_dir, program + '.sock'))
+                p.send(p.request('channel=a', extra=extra))
+                return p
+            plain = peer()
+            for extra in ({'SERVER_PROTOCOL': 'HTTP/2.0'}, {'HTTP2': 'on'}):
+                p, began, times = peer(**extra), time.monotonic(), []
+                while len(times) < 6 and time.monotonic() < began + 30 * PATIENCE:
+                    p.read_some(1)
+                    times += [time.monotonic()] * (p.out.count(beat) - len(times))
+                gaps = [b - a for a, b in zip([began] + times, times)]
+                t.ok(len(gaps) == 6 and times[-1] - began > 6, '%s with %r beats often' % (
+                    program, extra), gaps)
+                t.ok(all(gap > 0.9 * least for gap, least in zip(gaps[1:], (0.4, 0.9, 1.9, 1.9))),
+                     'less often with time', gaps)
+                p.close()
+            plain.read_some(0.1)
+            t.ok(beat not in plain.out, 'over HTTP/1.1 as it is set', plain.out[-50:])
+            plain.close()
 
 
 def main(t):
@@ -41,6 +67,8 @@ def main(t):
             s.read_some(0.1)
         t.ok(s.buf.count(b'\n:\n') <= 2, 'while there are messages there is no need', s.buf)
         s.close()
+
+    often(t)
 
     with Site(settings={'tidings': {'heartbeat': '200ms'}}) as site:
         with WebSocket(site.port) as ws:
