@@ -556,6 +556,8 @@ EXTRA_DIST += \
 	%D%/lib/es5_names.js \
 	%D%/lib/es5_page.js \
 	%D%/lib/handover_site.py \
+	%D%/lib/js_world.js \
+	%D%/lib/js_world.py \
 	%D%/lib/handover_cases.py \
 	%D%/lib/npm_clients.py \
 	%D%/lib/planted_links.py \
