@@ -155,7 +155,7 @@ def cut(t, kind, stage, client):
 
 
 def refused(t, kind, stage, client):
-    client.proxy.answer(403)
+    client.proxy.refuse(403)
     client.js('open("refused", "/push/sse?channel=feed")')
     t.soon(lambda: state(client, 'refused') == 2, kind + ': refused is closed')
     t.soon(lambda: said(client, 'refused') == [['error', 'error', True, 2]],

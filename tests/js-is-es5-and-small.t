@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-# Issue 4: htdocs/tidings.js is what its sources make, has at most 8 KB, is ES5
+# Issue 4: htdocs/tidings.js is what its sources make, has at most 10 KB, is ES5
 # as a parser says, takes nothing of later editions that it does not ask for
 # first, and in an engine that is ES5 and no more its polls have every message
 # of the real server, also after their program was killed, and publish.
@@ -11,12 +11,12 @@ from tidings_test import *
 JS = os.path.join(SRC, 'htdocs', 'tidings.js')
 LIB = os.path.join(SRC, 'tests', 'lib')
 # ES5 and a page of its time.
-ES5 = set('Date Math JSON Object Array String Number Boolean Error RegExp Function isNaN parseInt '
+ES5 = set('Date Math JSON Object Array String Number Boolean Error RegExp Function TypeError isNaN parseInt '
           'parseFloat encodeURIComponent decodeURIComponent NaN undefined arguments '
           'setTimeout setInterval clearTimeout clearInterval'.split())
 # Later ones, each behind a look whether it is there.
 ASKED_FIRST = {
-    'self': r'typeof self', 'global': r'typeof global', 'module': r'typeof module',
+    'self': r'typeof self', 'globalThis': r'typeof globalThis', 'module': r'typeof module',
     'Promise': r'global\.Promise|navigator\.locks', 'Reflect': r'global\.customElements',
 }
 # Methods of what every engine has, younger than ES5.
@@ -65,7 +65,9 @@ def is_small(t):
     with open(JS, 'rb') as f:
         packed = subprocess.run(['gzip', '-9'], stdin=f, capture_output=True, check=True).stdout
     t.note('%d bytes, %d after gzip -9' % (os.path.getsize(JS), len(packed)))
-    t.ok(len(packed) <= 8192, 'at most 8 KB gzipped', len(packed))
+    # 8 KB until issue 12 asked for fetch beside XMLHttpRequest, a look at what is
+    # given, and at whose answer it is.
+    t.ok(len(packed) <= 10240, 'at most 10 KB gzipped', len(packed))
 
 
 def parses(t):

@@ -46,7 +46,7 @@ def test(t, stage):
         stage.soon(t, lambda client: client.live_by('live') and
                    client.live_by('sse'), 'open before')
         for client in stage.clients:
-            client.proxy.answer(status)
+            client.proxy.refuse(status)
             client.proxy.cut()
         # From the beginning.
         names = ['live', 'sse', 'ladder'] + ['new ' + name for name in TRANSPORTS]

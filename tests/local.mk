@@ -277,10 +277,13 @@ dist_check_SCRIPTS += \
 	%D%/js-a-loss-is-told-by-reset.t \
 	%D%/js-a-throttled-tab-yields-the-lead.t \
 	%D%/js-another-tab-takes-over.t \
+	%D%/js-answers-of-others-are-waited-out.t \
 	%D%/js-any-mix-of-faults-loses-nothing.t \
 	%D%/js-asks-no-more-than-it-must.t \
 	%D%/js-climbs-again.t \
+	%D%/js-clocks-may-jump.t \
 	%D%/js-comes-back-from-bfcache.t \
+	%D%/js-comes-back-soon-after-an-outage.t \
 	%D%/js-each-transport-delivers-in-order.t \
 	%D%/js-eventsource-is-a-drop-in.t \
 	%D%/js-goes-on-when-online-again.t \
@@ -290,11 +293,13 @@ dist_check_SCRIPTS += \
 	%D%/js-ladder-steps-down-when-a-proxy-buffers.t \
 	%D%/js-ladder-survives-idle-droppers.t \
 	%D%/js-ladder-takes-the-best-rung-that-is-left.t \
+	%D%/js-misuse-is-a-typeerror.t \
 	%D%/js-names-and-numbers-are-taken-as-they-are.t \
 	%D%/js-own-publish-after-subscribe-arrives.t \
 	%D%/js-publishes-once-through-faults.t \
 	%D%/js-restarted-httpd-loses-nothing.t \
 	%D%/js-runs-in-an-es5-browser.t \
+	%D%/js-shares-only-where-tabs-hear-each-other.t \
 	%D%/js-start-is-kept-when-the-lead-changes.t \
 	%D%/js-stops-on-401-403-404-410-and-204.t \
 	%D%/js-subscribes-at-run-time.t \
@@ -304,7 +309,10 @@ dist_check_SCRIPTS += \
 	%D%/js-twelve-tabs-share-one-connection.t \
 	%D%/js-types-tell-all-of-it.t \
 	%D%/js-watchdog-notices-dead-streams.t \
+	%D%/js-works-in-a-service-worker.t \
+	%D%/js-works-in-node.t \
 	%D%/js-works-in-workers-and-modules.t \
+	%D%/js-works-where-there-is-no-page.t \
 	%D%/killed-program-is-noticed-at-once.t \
 	%D%/killed-programs-lose-nothing.t \
 	%D%/killed-supervisor-takes-its-programs-along.t \

@@ -17,18 +17,35 @@
  */
 var LADDER = ['ws', 'sse', 'longpoll', 'iframe', 'poll'];
 var REFUSED = { 204: 1, 400: 1, 401: 1, 403: 1, 404: 1, 410: 1 };
+var DEAD = -1;			// in place of a status: a line that is silent
+var FOREIGN = -200;		// below DEAD: an answer that is not Tidings'
 var BRIEF = 10000;		// ms; who lives less did not prove itself
 var CLIMB_MAX = 1800000;	// ms between tries of better transports
+var EARLY = 120000;		// ms; an outage that is younger is asked about ...
+var EARLY_MAX = 4000;		// ... at least this often
+var LEAST = 100;		// ms between two long polls that bring news at once
 var LONG = 1e9;			// ms; a timer can't take much more
+var LEASE = 4000;		// ms without a renewal, then it is free
+var MINUTE = 60000;
 var NAMES_MAX = 100;		// in one request, by the server's default
+var STEP_MAX = 1500;		// ms that may pass between two looks at a clock
 var doc = global.document;
 var navigator = global.navigator || {};
 var tidings = global.tidings = global.tidings || {};
 var transports = {};
-var frames = 0;
+var count = 0;
+var ticks = 0, wall = +new Date();
 
+// Ms since some moment.  Wall clocks are set, forwards and backwards: none of
+// them measures how long something takes.  Engines of old have no other, so
+// there a step counts only as far as it is likely.
 function now() {
-	return Date.now();
+	var before = wall, clock = global.performance;
+
+	if (clock && clock.now)
+		return clock.now();
+	wall = +new Date();
+	return ticks += Math.max(0, Math.min(wall - before, STEP_MAX));
 }
 
 function list(value) {
@@ -39,13 +56,16 @@ function random(ms) {
 	return Math.random() * ms;
 }
 
-// Full jitter: anything from nothing to a bound that doubles.
-function backoff(o, tries) {
-	return random(Math.min(o.maxRetry, o.retry * Math.pow(2, tries)));
+// Full jitter: anything from nothing to a bound that doubles.  Early in an
+// outage it stays low, so that a page is not blank for long after a short one.
+function backoff(o, tries, isEarly) {
+	return random(Math.min(o.maxRetry, o.retry * Math.pow(2, tries),
+		isEarly ? Math.max(o.retry, EARLY_MAX) : LONG));
 }
 
 function unique() {
-	return random(1).toString(36).slice(2) + now().toString(36);
+	return random(1).toString(36).slice(2) +
+		(+new Date() + ++count).toString(36);
 }
 
 // How far cursor a is after b; NaN if they can't be compared.
@@ -53,6 +73,16 @@ function order(a, b) {
 	var x = /^(.+)-(\d+)$/.exec(a), y = /^(.+)-(\d+)$/.exec(b);
 
 	return x && y && x[1] === y[1] ? x[2] - y[2] : NaN;
+}
+
+function isCursor(id) {
+	return /^.+-\d+$/.test(id);
+}
+
+// What has another shape was not told by Tidings.
+function isMessage(m) {
+	return !!m && isCursor(m.id) && typeof m.channel === 'string' &&
+		typeof m.data === 'string';
 }
 
 // What comes from a database that took the place of another is new.
@@ -68,9 +98,12 @@ function parse(text) {
 	}
 }
 
-// What the visitor's browser keeps for this site, or may not.
+// What the visitor's browser keeps for this site, or may not.  Where there is
+// no site, as in Node, nothing does.
 function store(key, value) {
 	try {
+		if (!global.location)
+			return null;
 		if (value === undefined)
 			return global.localStorage.getItem(key);
 		global.localStorage.setItem(key, value);

@@ -53,6 +53,8 @@ function define() {
 				at.removeChild(first ? items.pop() : items.shift());
 		}
 
+		if (!at.getAttribute('channels') && !at.getAttribute('prefixes'))
+			wrong('<tidings-feed> must have channels or prefixes');
 		if (!at.hasAttribute('role'))
 			at.setAttribute('role', 'log');
 		at.feed = new Tidings(at.getAttribute('src') || '/push', {
@@ -65,7 +67,8 @@ function define() {
 		});
 	};
 	Element.prototype.disconnectedCallback = function () {
-		this.feed.close();
+		if (this.feed)
+			this.feed.close();
 	};
 	global.customElements.define('tidings-feed', Element);
 }

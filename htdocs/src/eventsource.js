@@ -5,7 +5,7 @@
 // through.  The address is that of the SSE program.  It is a real EventTarget
 // where one can be made, as everywhere where there is WeakRef (HTML Standard,
 // section 9.2.2).
-var isTarget = !!global.WeakRef;
+var isTarget = !!(global.WeakRef && global.EventTarget && global.MessageEvent);
 
 tidings.EventSource = function Source(address, options) {
 	var source = isTarget ?
@@ -31,6 +31,8 @@ tidings.EventSource = function Source(address, options) {
 			o.since = value;
 	});
 	o.withCredentials = !!(options && options.withCredentials);
+	if (!o.channels[0] && !o.prefixes[0])
+		wrong('the address must name a channel', address);
 	feed = new Tidings(base.replace(/\/[^\/]*$/, ''), o);
 
 	function dispatch(type, data, id) {

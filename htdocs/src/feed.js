@@ -13,7 +13,9 @@ function Tidings(base, options) {
 	var emit = Emitter(feed);
 	var url = absolute(base);
 	var me = unique();
-	var o = filled(options || {});
+	var o = filled(options === undefined || options === null ? {} : options);
+	var first = keysOf('channels', list(o.channels), 'c').concat(
+		keysOf('prefixes', list(o.prefixes), 'p'));
 	var groups = [], joins = 0;
 	var line = null;		// if this tab leads
 	var others = {};		// then: keys of other feeds, by name
@@ -25,12 +27,7 @@ function Tidings(base, options) {
 
 	name = ['tidings', url, o.transports, !!o.withCredentials].join(' ');
 	feed.lastEventId = '';
-	feed.status = status('connecting', null, 0, false);
-
-	function status(state, transport, delay, leader) {
-		return { state: state, transport: transport, delay: delay,
-			leader: leader };
-	}
+	feed.status = statusOf('connecting', null, 0, false);
 
 	function show(now) {
 		var before = feed.status;
@@ -47,7 +44,7 @@ function Tidings(base, options) {
 	// What the leading tab tells, once this one has what came before.
 	function showTheirs() {
 		if (theirs && (areReady() || theirs.state !== 'open'))
-			show(status(theirs.state, theirs.transport, theirs.delay, false));
+			show(theirs);
 	}
 
 	function allKeys() {
@@ -68,13 +65,6 @@ function Tidings(base, options) {
 	function areReady() {
 		return groups.every(function (group) {
 			return group.ready;
-		});
-	}
-
-	function covers(keys, channel) {
-		return keys.some(function (key) {
-			return key === 'c' + channel || key.charAt(0) === 'p' &&
-				channel.indexOf(key.slice(1)) === 0;
 		});
 	}
 
@@ -140,26 +130,26 @@ function Tidings(base, options) {
 		}
 
 		function again(after) {
-			setTimeout(function () {
+			group.timer = setTimeout(function () {
 				if (isMine())
 					catchUp(group);
-			}, (after || 0) + 50 + backoff(o, group.fails++));
+			}, (after || 0) + 50 + backoff(o, group.fails++, true));
 		}
 
+		clearTimeout(group.timer);
+		group.timer = 0;
 		if (order(group.since, group.upto) >= 0)
 			return ready(group);
 
 		poll(url + '/poll', query(group.keys,
 			{ since: group.since || 'latest' }), o,
-		function (status, text, after) {
-			var answer = status === 200 && parse(text);
-
+		function (status, answer, after) {
 			flush();
 			if (!isMine())
 				return;
 			if (REFUSED[status] && status !== 404)
 				return finish('refused', status);
-			if (!answer || !answer.cursor)
+			if (status !== 200)
 				return again(after);
 			if (answer.reset)
 				emit('reset', { cursor: answer.cursor });
@@ -190,6 +180,7 @@ function Tidings(base, options) {
 		group.held = [];
 		group.ready = true;
 		group.busy = null;
+		group.fails = 0;
 		group.floor = group.since;
 		feed.lastEventId = feed.lastEventId || group.floor;
 		held.forEach(function (m) {
@@ -286,13 +277,13 @@ function Tidings(base, options) {
 					bus.post({ t: 'reset', cursor: cursor });
 				reset(cursor, line.at);
 			},
-			status: function (state, transport, delay) {
+			status: function (state, transport, delay, code) {
 				if (state === 'open')
 					groups.forEach(function (group) {
 						group.floor = group.floor || line.at;
 						feed.lastEventId = group.floor;
 					});
-				show(status(state, transport, delay, true));
+				show(statusOf(state, transport, delay, true, code));
 				if (bus)
 					bus.post({ t: 'status', status: feed.status });
 			},
@@ -327,7 +318,7 @@ function Tidings(base, options) {
 		line.stop();
 		line = null;
 		heard = now();
-		show(status('connecting', null, 0, false));
+		show(statusOf('connecting', null, 0, false));
 		rejoin();
 	}
 
@@ -349,6 +340,9 @@ function Tidings(base, options) {
 			showTheirs();
 		} else if (d.t === 'status') {
 			theirs = d.status;
+			theirs.leader = false;
+			theirs.delay = Math.max(0,
+				Math.min(theirs.delay, theirs.next - new Date()));
 			showTheirs();
 		} else if (d.t === 'full') {
 			o.share = false;
@@ -383,6 +377,8 @@ function Tidings(base, options) {
 		} else if (d.t === 'leave') {
 			delete others[d.from];
 			line.keep(allKeys());
+		} else if (d.t === 'again') {
+			line.again();
 		} else if (d.t === 'ask') {
 			bus.post({ t: 'beat', to: d.from, sent: sent });
 		} else if (d.t === 'lead') {
@@ -410,10 +406,13 @@ function Tidings(base, options) {
 	// ---- life of the page
 
 	function start() {
-		var canShare = o.share && (navigator.locks ||
-			store(name + ' lead') !== null ||
-			store(name + ' lead', '')) &&
-			(global.BroadcastChannel || !tidings[name]);
+		// One to hear the others by, and one to agree on who leads; what is
+		// stored is not told to the same page.
+		var stores = store(name + ' lead') !== null ||
+			store(name + ' lead', '');
+		var canShare = o.share && global.location &&
+			(global.BroadcastChannel ? navigator.locks || stores :
+				stores && !tidings[name]);
 
 		heard = now();
 		asked = 0;
@@ -447,8 +446,8 @@ function Tidings(base, options) {
 		if (over)
 			return;
 		shut();
-		page(false);
-		show(status('closed', null, 0, false));
+		watchLife(false, wake, shut, back);
+		show(statusOf('closed', null, 0, false));
 		over = true;
 		flush();
 		emit('close', { reason: reason, status: code });
@@ -475,29 +474,10 @@ function Tidings(base, options) {
 			rejoin();
 	}
 
-	function page(on) {
-		var verb = on ? 'addEventListener' : 'removeEventListener';
-
-		if (!global[verb])
-			return;
-		global[verb]('online', wake);
-		global[verb]('offline', wake);
-		global[verb]('pagehide', shut);
-		global[verb]('pageshow', back);
-		if (doc && doc[verb]) {
-			doc[verb]('visibilitychange', wake);
-			doc[verb]('freeze', shut);
-			doc[verb]('resume', back);
-		}
-	}
-
 	// ---- for the page
 
 	function add(keys, since) {
 		var last, n;
-
-		if (since !== undefined)
-			since += '';
 
 		// Those that it has already stay, unless asked for anew.
 		keys = keys.filter(function (key) {
@@ -515,14 +495,17 @@ function Tidings(base, options) {
 			}
 			groups.push({ keys: [], since: since, floor: '',
 				ready: false, busy: null, held: [], upto: '', join: 0,
-				fails: 0 });
+				timer: 0, fails: 0 });
 		}
 		return n;
 	}
 
 	// What is subscribed to in one go is fetched in one go.
 	feed.subscribe = function (channels, since) {
-		if (!over && add(keysOf(channels, 'c'), since) && !joiner)
+		var keys = keysOf('channels', channels, 'c');
+
+		since = cursorOf(since);
+		if (!over && add(keys, since) && !joiner)
 			joiner = setTimeout(function () {
 				joiner = 0;
 				if (!over)
@@ -532,7 +515,7 @@ function Tidings(base, options) {
 	};
 
 	feed.unsubscribe = function (channels) {
-		var gone = keysOf(channels, 'c');
+		var gone = keysOf('channels', channels, 'c');
 
 		groups.forEach(function (group) {
 			group.keys = group.keys.filter(function (key) {
@@ -552,7 +535,13 @@ function Tidings(base, options) {
 
 	feed.publish = function (channel, data, more, done) {
 		return promise(function (settle) {
-			var m = message(channel, data, more || {});
+			var m;
+
+			try {
+				m = message(channel, data, more || {});
+			} catch (error) {
+				return settle(error);
+			}
 
 			// Behind a subscribe() just before, so that it is heard here.
 			function go() {
@@ -567,13 +556,25 @@ function Tidings(base, options) {
 		}, done);
 	};
 
+	// The next try is now, however long the wait would have been.
+	feed.reconnect = function () {
+		groups.forEach(function (group) {
+			if (group.busy && group.timer)
+				catchUp(group);
+		});
+		if (line)
+			line.again();
+		else if (bus)
+			bus.post({ t: 'again', from: me });
+		return feed;
+	};
+
 	feed.close = function () {
 		finish('client', 0);
 	};
 
-	add(keysOf(o.channels, 'c').concat(keysOf(o.prefixes, 'p')),
-		o.since === undefined ? pageCursor() || 'latest' : o.since);
-	page(true);
+	add(first, o.since || pageCursor() || 'latest');
+	watchLife(true, wake, shut, back);
 	start();
 }
 

@@ -2,7 +2,7 @@
 // ---- the line
 
 // Keeps one transport up.  to.message(m), to.reset(cursor),
-// to.status(state, transport, delay), to.full(), to.stop(status).
+// to.status(state, transport, delay, code), to.full(), to.stop(status).
 function Line(url, o, since, keys, to) {
 	var line = this;
 	var rungs = o.transports.filter(usable);
@@ -13,6 +13,7 @@ function Line(url, o, since, keys, to) {
 	var pending = [];		// called when all keys are covered
 	var from = '';			// where the youngest of them began
 	var fails = 0, strikes = 0, opened = 0, sawStatus = false;
+	var down = now();		// since when nothing comes
 	var beat = o.silence / 2;
 	var climb = o.upgrade;
 	var timer, climber, joiner, last = now();
@@ -53,6 +54,8 @@ function Line(url, o, since, keys, to) {
 		me.cursor = function (id) {
 			if (me.dead)
 				return;
+			if (!isCursor(id))
+				return me.end(FOREIGN);
 			if (isNew(id, me.since))
 				me.since = id;
 			if (isNew(id, line.at))
@@ -68,25 +71,33 @@ function Line(url, o, since, keys, to) {
 
 			if (me.dead)
 				return;
+			if (!isMessage(m))
+				return me.end(FOREIGN);
 			me.since = m.id;
 			if (isNew(m.id, before)) {
 				line.at = m.id;
+				me.news = true;
 				to.message(m);
 			}
 		};
 		me.reset = function (cursor, from) {
 			if (me.dead)
 				return;
+			if (!isCursor(cursor))
+				return me.end(FOREIGN);
 			line.at = me.since = from;
 			to.reset(cursor);
 		};
-		// Of a poll, which tells a reset and what follows in one.
+		// Of a poll, which tells a reset and what follows in one; whether
+		// it brought something.
 		me.answer = function (answer) {
 			me.alive();
+			me.news = false;
 			if (answer.reset)
 				me.reset(answer.cursor, '');
 			answer.messages.forEach(me.message);
 			me.cursor(answer.cursor);
+			return me.news;
 		};
 		me.stop = function () {
 			me.dead = true;
@@ -140,7 +151,9 @@ function Line(url, o, since, keys, to) {
 		here = me.index;
 		from = '';
 		fails = 0;
+		down = 0;
 		sawStatus = false;
+		o.known = true;
 		opened = now();
 		store(memory, rungs[here]);
 		to.status('open', rungs[here], 0);
@@ -166,6 +179,7 @@ function Line(url, o, since, keys, to) {
 		// Busy or broken may be one program of several.
 		var next = isLast || fails < 2 ? here : me.index + 1;
 		var isWide = status === 400 && keys.length > NAMES_MAX;
+		var isForeign = status < DEAD;
 
 		after = after || 0;
 		// Too many names for all tabs together: each for itself then.
@@ -182,7 +196,10 @@ function Line(url, o, since, keys, to) {
 			return;
 		}
 		run = null;
-		sawStatus = sawStatus || status > 0;
+		down = down || now();
+		sawStatus = sawStatus || status > 0 || isForeign;
+		if (isForeign)
+			o.known = false;
 		if (isWide && keys.length <= NAMES_MAX)
 			return begin(me.index);
 		if (REFUSED[status] && !isWide &&
@@ -196,40 +213,68 @@ function Line(url, o, since, keys, to) {
 				beat = Math.min(beat, idle * 0.6);
 			if (here === 0 && lived > 60000)
 				climb = o.upgrade;
-			strikes = status === -1 ? strikes + 2 :
+			strikes = status === DEAD ? strikes + 2 :
 				lived < BRIEF ? strikes + 1 : clean ? strikes : 0;
-			if (strikes > 2 && !isLast) {
+			if (strikes > 2 && !isLast && !isForeign) {
 				strikes = 0;
 				return begin(me.index + 1);
 			}
-			return pause(status >= 429 ? backoff(o, fails++) : 50 + random(o.spread),
-				me.index, after);
+			return pause(status >= 429 || isForeign ? wait(status) :
+				50 + random(o.spread), me.index, after,
+			clean ? 200 : status);
 		}
-		if (status >= 429 && (after || next === here))
-			return pause(backoff(o, fails++), next, after);
+		// What was there before and is not now comes back, more likely than
+		// that another transport gets through to it.
+		if (status >= 429 || isForeign && (opened || after)) {
+			if (after || next === here)
+				return pause(wait(status), next, after, status);
+		}
 		if (!isLast)
 			return begin(me.index + 1);
-		if (sawStatus || !/ws|iframe/.test(rungs[me.index]))
-			return pause(backoff(o, fails++), fails % 2 ? here : 0, after);
 		// Neither a WebSocket nor a frame tells why.
+		if (sawStatus || !/ws|iframe/.test(rungs[me.index]))
+			pause(wait(status), fails % 2 ? here : 0, after, status, true);
+		else
+			knock(fails % 2 ? 0 : here);
+	}
+
+	// Of an outage; who answers in place of Tidings is not asked that often.
+	function wait(status) {
+		return backoff(o, fails++, status >= DEAD &&
+			(status < 429 || status >= 500) && now() - down < EARLY);
+	}
+
+	// Asks by the smallest of requests how it stands; if well, it goes on where
+	// it is asked before a try and not after one.
+	function knock(index, isBefore) {
 		run = { stop: poll(url + '/poll', query(keys, { since: line.at }), o,
-			function (status, text, after) {
+			function (status, answer, after) {
 				run = null;
 				if (REFUSED[status])
 					refuse(status);
+				else if (status === 200 && isBefore)
+					begin(index);
 				else
-					pause(backoff(o, fails++), fails % 2 ? here : 0, after);
+					pause(wait(status), index, after,
+						status === 200 ? 0 : status, true);
 			}) };
+		to.status('connecting', rungs[index], 0);
 	}
 
-	function pause(ms, index, after) {
-		ms = Math.round(Math.min(ms + after, LONG));
-		notBefore = now() + after;
+	// After a round through all of them a single request is enough, but now and
+	// then: it may be that one alone which somebody keeps from us.
+	function pause(ms, index, after, code, isRound) {
+		ms = Math.round(Math.min(ms + (after || 0), LONG));
+		notBefore = now() + (after || 0);
 		sawStatus = false;
 		timer = setTimeout(function () {
-			begin(index);
+			timer = 0;
+			if ((isRound || code < DEAD) && fails % 3)
+				knock(index, true);
+			else
+				begin(index);
 		}, ms);
-		to.status('waiting', rungs[index], ms);
+		to.status('waiting', rungs[index], ms, code);
 	}
 
 	function refuse(status) {
@@ -277,7 +322,7 @@ function Line(url, o, since, keys, to) {
 			rungs[run.index].indexOf('poll') < 0 &&
 			time - run.heard > o.silence /
 				(rungs[run.index] === 'iframe' ? 2 : 1))
-			return run.end(-1);
+			return run.end(DEAD);
 		if (run.ping && !run.pinged && time - run.heard > beat) {
 			run.pinged = time;
 			run.ping();
@@ -298,6 +343,12 @@ function Line(url, o, since, keys, to) {
 				run.ping();
 			}
 		}
+	};
+
+	// The page asks for it: now, whatever there is.
+	line.again = function () {
+		if (timer || run && run.ready)
+			begin(here);
 	};
 
 	function subscribe(me, fresh) {

@@ -7,7 +7,7 @@ function Bus(name, hear) {
 
 	function onStorage(event) {
 		if (event.key === name + ' bus' && event.newValue)
-			hear(parse(event.newValue));
+			hear((parse(event.newValue) || [{}])[0]);
 	}
 
 	if (global.BroadcastChannel) {
@@ -22,7 +22,8 @@ function Bus(name, hear) {
 		if (channel)
 			channel.postMessage(what);
 		else
-			store(name + ' bus', JSON.stringify(what));
+			// What is stored already would be told to nobody.
+			store(name + ' bus', JSON.stringify([what, unique()]));
 	};
 	bus.close = function () {
 		if (channel)
@@ -33,10 +34,12 @@ function Bus(name, hear) {
 }
 
 // One of all tabs leads: the one with the lock, or, on pages without Web
-// Locks (they want https), the one whose name is in the storage and fresh.
+// Locks (they want https), the one whose name is in the storage and fresh: it
+// counts there, and each tab sees by its own clock how long it has not.
 // If for once two lead, that costs a connection and nothing else.
 function Election(name, me, won, lost) {
 	var election = this, gone = false, leads = false, release, ticker;
+	var lease, renewed, renewals = 0;
 
 	function win() {
 		leads = true;
@@ -68,19 +71,28 @@ function Election(name, me, won, lost) {
 		});
 	}
 
+	// Who leads as the storage has it, or ''.
 	function holder() {
-		return (store(name + ' lead') || '').split(' ');
+		var value = store(name + ' lead') || '';
+
+		if (value !== lease) {
+			lease = value;
+			renewed = now();
+		}
+		return value.split(' ')[0];
 	}
 
 	// Writes our name, and sees a moment later whether it stayed.
 	function claim(force) {
-		var held = holder(), mine = held[0] === me;
+		var held = holder(), mine = held === me;
+		var fresh = held && !mine && now() - renewed < LEASE;
 
-		if (leads && !mine && held[1] > now() - 4000)
+		if (leads && fresh)
 			return lose();
-		if (!mine && !force && held[1] > now() - 4000)
+		if (fresh && !force)
 			return;
-		store(name + ' lead', me + ' ' + now());
+		store(name + ' lead', me + ' ' + ++renewals);
+		holder();
 		if (!leads && mine)
 			win();
 		else if (!leads)
@@ -100,10 +112,10 @@ function Election(name, me, won, lost) {
 	};
 	election.bye = function (who) {
 		if (!navigator.locks)
-			claim(holder()[0] === who);
+			claim(holder() === who);
 	};
 	election.end = function () {
-		if (!navigator.locks && holder()[0] === me)
+		if (!navigator.locks && holder() === me)
 			store(name + ' lead', '');
 		gone = true;
 		clearInterval(ticker);

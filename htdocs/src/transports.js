@@ -32,13 +32,16 @@ transports.ws = function (run) {
 		run.ask({ op: 'ping' }, function () {});
 	};
 	ws.onopen = function () {
+		// A server may do without, and is not ours then.
+		if (ws.protocol !== 'tidings.json')
+			return run.end(FOREIGN);
 		run.subscribe(run.keys(), run.cursor, run.since);
 	};
 	ws.onmessage = function (event) {
 		var m = parse(event.data), done;
 
 		if (!m)
-			return run.end(0);
+			return run.end(FOREIGN);
 		run.alive();
 		if (!m.op) {
 			run.message(m);
@@ -82,10 +85,10 @@ transports.sse = function (run) {
 		}
 		if (block.retry && !run.options.ownRetry)
 			run.options.spread = +block.retry;
-		if (block.event)
+		if (block.event === 'tidings.reset')
 			run.reset(block.id, block.id);
-		else if (block.data)
-			run.message(JSON.parse(block.data));
+		else if (block.data && !block.event)
+			run.message(parse(block.data));
 		else if (block.id)
 			run.cursor(block.id);
 		block = {};
@@ -100,15 +103,30 @@ transports.sse = function (run) {
 	}
 
 	function begin(response) {
-		if (response.status !== 200 || !/event-stream/.test(
-			response.headers.get('Content-Type'))) {
-			controller.abort();
-			return run.end(response.status, retryAfter(
-				response.headers.get('Retry-After')));
-		}
+		var type = response.headers.get('Content-Type');
+
+		if (response.status !== 200 || !/^text\/event-stream\b/i.test(type))
+			return refused(response, /^application\/problem\+json\b/i.test(
+				type));
 		decoder = new global.TextDecoder();
 		reader = response.body.getReader();
 		next();
+	}
+
+	// Without the body of what is not ours, which may have no end.
+	function refused(response, isProbably) {
+		var status = response.status;
+		var after = retryAfter(function (name) {
+			return response.headers.get(name);
+		});
+
+		if (!isProbably) {
+			controller.abort();
+			return run.end(judged(status), after);
+		}
+		response.text().then(function (text) {
+			run.end(judged(status, isProblem(status, parse(text))), after);
+		}).then(null, fail);
 	}
 
 	function next() {
@@ -127,7 +145,7 @@ transports.sse = function (run) {
 	global.fetch(url, {
 		signal: controller.signal,
 		cache: 'no-store',
-		credentials: run.options.withCredentials ? 'include' : 'same-origin'
+		credentials: credentials(run.options)
 	}).then(begin).then(null, fail);
 	return function () {
 		controller.abort();
@@ -141,7 +159,7 @@ function polling(path) {
 		var wait = 0, cut = false, stop, timer;
 
 		function ask() {
-			var began = now(), before = run.since;
+			var began = now();
 
 			stop = poll(run.url + '/' + path, query(keys,
 				isLong ? { since: run.since, wait: wait / 1000 } :
@@ -149,20 +167,18 @@ function polling(path) {
 			{
 				timeout: wait + 2 * o.timeout,
 				withCredentials: o.withCredentials
-			}, function (status, text, after) {
-				var answer = status === 200 && parse(text);
-				var took = now() - began;
+			}, function (status, answer, after) {
+				var took = now() - began, least;
 
-				if (answer && answer.cursor) {
+				if (status === 200) {
 					cut = false;
-					run.answer(answer);
+					least = run.answer(answer) ? LEAST : 1000;
 					if (run.dead)
 						return;
-					// An answer without news: do not spin.
-					timer = setTimeout(ask, !isLong ?
-						o.interval :
-						run.since !== before || !wait ||
-						took > 500 ? 0 : 1000);
+					// Who answers at once is not asked at once: news
+					// may come in a row, what is no news does.
+					timer = setTimeout(ask, !isLong ? o.interval :
+						wait ? Math.max(0, least - took) : 0);
 					wait = isLong ? o.wait : 0;
 				} else if (wait && took > 1000 && !cut &&
 					took < wait + o.timeout &&
@@ -173,7 +189,7 @@ function polling(path) {
 					ask();
 				} else {
 					// A request that nobody answers is a dead line.
-					run.end(!status && took > wait ? -1 : status, after);
+					run.end(!status && took > wait ? DEAD : status, after);
 				}
 			});
 		}
@@ -190,7 +206,7 @@ transports.poll = polling('poll');
 
 transports.iframe = function (run) {
 	var frame = doc.createElement('iframe');
-	var name = 'f' + ++frames, latest, timer;
+	var name = 'f' + ++count, o = run.options, asked, latest, timer;
 
 	// The frame says where it began, and grows with each heartbeat.  What
 	// was read is taken away, so that it does not grow for ever.
@@ -212,6 +228,15 @@ transports.iframe = function (run) {
 		}
 	}
 
+	// Whether it has something, and nothing that says where it began.
+	function isPage() {
+		try {
+			return !run.ready && !!frame.contentWindow.document.body.firstChild;
+		} catch (error) {
+			return false;
+		}
+	}
+
 	function begin() {
 		frame.style.display = 'none';
 		frame.title = 'tidings';
@@ -219,7 +244,7 @@ transports.iframe = function (run) {
 			{ since: run.since, callback: 'tidings.' + name });
 		frame.onload = function () {
 			look();
-			run.end(0);
+			run.end(isPage() ? FOREIGN : 0);
 		};
 		doc.documentElement.appendChild(frame);
 		timer = setInterval(look, 250);
@@ -233,17 +258,34 @@ transports.iframe = function (run) {
 			run.message(m);
 	};
 	// Within a page that is loading it would keep it loading for ever.
-	if (doc.readyState === 'complete')
-		begin();
-	else
+	function whenLoaded() {
+		if (doc.readyState === 'complete')
+			return begin();
 		timer = setInterval(function () {
 			if (doc.readyState === 'complete') {
 				clearInterval(timer);
 				begin();
 			}
 		}, 50);
+	}
+
+	// A site that answers each address with a page of its own would run in
+	// the frame: one poll before tells whose answers come from there.
+	if (o.known)
+		whenLoaded();
+	else
+		asked = poll(run.url + '/poll', query(run.keys(), { since: run.since }),
+			o, function (status, answer, after) {
+				asked = null;
+				if (status === 200)
+					whenLoaded();
+				else
+					run.end(status, after);
+			});
 	return function () {
 		clearInterval(timer);
+		if (asked)
+			asked();
 		frame.onload = null;
 		if (frame.parentNode)
 			frame.parentNode.removeChild(frame);
@@ -253,8 +295,9 @@ transports.iframe = function (run) {
 };
 
 function usable(name) {
-	return name === 'ws' ? global.WebSocket :
-		name === 'sse' ? global.AbortController && global.ReadableStream :
+	return !!(name === 'ws' ? global.WebSocket :
+		name === 'sse' ? global.fetch && global.AbortController &&
+			global.ReadableStream && global.TextDecoder :
 		name === 'iframe' ? doc && doc.documentElement :
-		transports[name];
+		global.XMLHttpRequest || global.fetch);
 }

@@ -123,9 +123,7 @@ class Client:
                 if type in (None, one['type'])]
 
     def status(self, name):
-        return self.at(name, 'const s = feeds[arguments[0]].status; return {'
-                       'state: s.state, transport: s.transport, '
-                       'delay: s.delay, leader: s.leader }')
+        return self.at(name, 'return Object.assign({}, feeds[arguments[0]].status)')
 
     def leaders(self):
         """Of the feeds that are watched."""

@@ -15,6 +15,7 @@ means all of /push/.  Each connection of a browser has one to httpd.
 """
 import asyncio
 import contextlib
+import json
 import threading
 import time
 
@@ -343,6 +344,13 @@ class FaultProxy:
         """Answers that status with that text and the end, in place of httpd, as a
         cache or the page of a portal would."""
         self.add('answer', (status, None, text, type), paths)
+
+    def refuse(self, status, *paths):
+        """Answers as Tidings itself refuses."""
+        self.say(json.dumps({
+            'type': 'about:blank', 'title': PHRASES[status], 'status': status,
+            'detail': 'as the test wants it', 'site': 1}),
+            'application/problem+json', *paths, status=status)
 
     def slow(self, seconds, *paths):
         """Hands the request on so much later, or when healed."""
