@@ -26,6 +26,8 @@ from tidings_test import SRC, Site  # noqa: E402
 PAIRS = ['EURUSD', 'GBPUSD', 'AUDUSD', 'USDJPY', 'USDCHF', 'USDCAD', 'USDCNY',
          'USDINR', 'USDKRW', 'USDMXN', 'USDBRL', 'USDZAR']
 TWO = ('USDJPY', 'USDKRW')      # shown with two digits behind the point
+MONTHS = ('January February March April May June July August September October '
+          'November December').split()
 LATEST = '''SELECT channel, data FROM changes WHERE id IN (
     SELECT max(id) FROM changes WHERE channel LIKE 'quotes.%'
     GROUP BY channel)'''
@@ -173,6 +175,88 @@ def told(t, browser, site):
     t.equal(browser.complaints(), [], 'no request failed')
 
 
+# What is written on a canvas since it was last wiped: [text, x].
+WRITTEN = '''{
+    const draw = CanvasRenderingContext2D.prototype;
+    const { fillText, clearRect } = draw;
+    draw.fillText = function (text, x, y) {
+        const at = this.getTransform().transformPoint({ x, y });
+        (this.canvas.written = this.canvas.written || []).push([text, at.x]);
+        return fillText.apply(this, arguments);
+    };
+    draw.clearRect = function () {
+        this.canvas.written = [];
+        return clearRect.apply(this, arguments);
+    };
+}'''
+# The years below the chart: [year, which of the 60 months it stands at].
+YEARS = '''
+    const over = document.querySelector('#chart .u-over');
+    const written = document.querySelector('#chart canvas').written || [];
+    return written.filter(one => /^\\d{4}$/.test(one[0])).map(one => [one[0],
+        Math.round((one[1] / devicePixelRatio - over.offsetLeft) /
+            over.clientWidth * 59)]);'''
+
+
+def fill(site, pair, first, months):
+    """So many months from the one of that number on, in one commit."""
+    site.sql('''WITH RECURSIVE n(i) AS (SELECT %d UNION ALL SELECT i + 1 FROM n
+        WHERE i < %d) INSERT INTO changes(channel, data) SELECT 'quotes.%s',
+        json_object('rate', 100 + i %% 7, 'month',
+        printf('%%04d-%%02d', i / 12, i %% 12 + 1)) FROM n''' % (
+            first, first + months - 1, pair))
+
+
+def labels_are_true(t, browser, pair, last, months, name):
+    """The years stand where they begin in the data that is drawn, whose last
+    month that is."""
+    want = [['%04d' % (month // 12), month - last + 59]
+            for month in range(last - months + 1, last + 1) if month % 12 == 0]
+    t.soon(lambda: browser.js(YEARS) == want, pair + ', ' + name, 10,
+           lambda: [browser.js(YEARS), want])
+
+
+def labelled(t, browser, site):
+    script = browser.driver.execute_cdp_cmd(
+        'Page.addScriptToEvaluateOnNewDocument', {'source': WRITTEN})
+    with site:
+        at = 12 * 1990 + 3
+        fill(site, 'EURUSD', at, 60)
+        fill(site, 'GBPUSD', 12 * 2001 + 8, 40)
+        browser.open(site.url + '/quotes.html')
+        last = at + 59
+        labels_are_true(t, browser, 'EURUSD', last, 60, 'years where they begin')
+        for more in (1, 1, 5, 13):
+            fill(site, 'EURUSD', last + 1, more)
+            last += more
+            labels_are_true(t, browser, 'EURUSD', last, 60,
+                            'years after %d months more' % more)
+        browser.click('[data-symbol=GBPUSD] .pick')
+        labels_are_true(t, browser, 'GBPUSD', 12 * 2001 + 47, 40,
+                        'years of another pair')
+        browser.click('[data-symbol=EURUSD] .pick')
+        labels_are_true(t, browser, 'EURUSD', last, 60, 'and back again')
+        # What is older than five years is not kept.
+        month = lambda n: '%s %d' % (MONTHS[n % 12], n // 12)
+        t.equal([slide(browser, x)[1] for x in (0, 1, 59)],
+                [month(last - 59), month(last - 58), month(last)],
+                'the slider reads the same months')
+        put(site, 'EURUSD', 900, '2010-01')
+        t.soon(lambda: browser.text('rate') == '900.0000', 'one that is high')
+        fill(site, 'EURUSD', 12 * 2010 + 1, 59)
+        label = ('return document.getElementById("chart")'
+                 '.getAttribute("aria-label")')
+        t.soon(lambda: 'to 900.0000' in browser.js(label) and
+               slide(browser, 0)[1] == 'January 2010', 'is the oldest', 10,
+               lambda: [browser.js(label), slide(browser, 0)])
+        fill(site, 'EURUSD', 12 * 2010 + 60, 1)
+        t.soon(lambda: 'to 106.0000' in browser.js(label), 'and then gone', 10,
+               lambda: browser.js(label))
+        t.equal(slide(browser, 0)[1], 'February 2010', 'nothing older is kept')
+    browser.driver.execute_cdp_cmd('Page.removeScriptToEvaluateOnNewDocument',
+                                   script)
+
+
 def same(browser, site):
     """Whether the page shows the latest of each pair in the table."""
     want = {}
@@ -255,6 +339,7 @@ def test(t):
         pieces(t, browser)
         with Site() as site:
             told(t, browser, site)
+        labelled(t, browser, Site())
         with Site(feeders=True) as site:
             lively(t, browser, site)
         t.soon(lambda: browser.state() == 'error',
