@@ -263,8 +263,10 @@ def answer_lost(t, one, site):
     t.equal(one.js('return [sessionStorage.getItem("tidings outbox chat.lost"),'
                    'document.querySelectorAll(".fate, .failed").length]'),
             ['[]', 0], 'nor is it told that it failed, or tried again')
-    t.equal(rows(site.db, "SELECT count(*) FROM changes WHERE dedup LIKE "
-                 "'lost.%'"), [(2,)], 'each is in the table once')
+    t.equal(rows(site.db, "SELECT count(*) FROM changes WHERE channel = "
+                 "'chat.lost'"), [(62,)], 'each is in the table once')
+    t.equal([text for _, text in said(one)].count('line 1'), 1,
+            'and on the page')
     one.type('#name', 'Ada')
     write(one, 'line 3')
     t.soon(lambda: said(one)[-1] == ['Ada', 'line 3'] and not waiting(one),

@@ -140,6 +140,28 @@ def costs(t, browser, site):
     site.publish_sql('clock', 'after the start')
     t.soon(lambda: column(browser, 'messages') == dict.fromkeys(KINDS, 1),
            'and counts on')
+    late(t, browser, site)
+
+
+def late(t, browser, site):
+    """Of a message that was committed so long before it could be had, the page
+    shows all of the delay."""
+    browser.click('#stop')
+    browser.click('#stop')
+    t.soon(lambda: browser.state() == 'live', 'started once more')
+    for n in range(5):
+        site.sql("INSERT INTO changes(channel, data, created_ms) VALUES "
+                 "('clock', 'late', 1000 * (julianday('now') - 2440587.5) * "
+                 "86400 - 8000)")
+    t.soon(lambda: column(browser, 'messages') == dict.fromkeys(KINDS, 5),
+           'messages that are 8 s old come')
+    t.soon(lambda: all(browser.js('return [...document.querySelectorAll('
+                                  '".delay")].map(e => e.dataset.value)')),
+           'with their delays')
+    delays = column(browser, 'delay')
+    # A short poll comes up to its interval later.
+    t.ok(all(8000 <= delays[kind] < 11000 + 5000 * (kind == 'poll')
+             for kind in KINDS), 'which are all of it', delays)
 
 
 def patient(t, browser, site):
