@@ -177,7 +177,8 @@ class Browser(Pages):
         except BaseException:
             shutil.rmtree(self.directory, ignore_errors=True)
             raise
-        self.driver.set_page_load_timeout(DEADLINE_S)
+        # On a busy machine even about:blank takes its time.
+        self.driver.set_page_load_timeout(4 * DEADLINE_S)
         self.driver.set_script_timeout(DEADLINE_S)
         self.origin = None      # of the page
         self.requests = {}      # URL by request id
