@@ -330,6 +330,9 @@ test_clogged(void)
 			ok(asked_ms > 0 && asked_ms <= 50 &&
 				faults[CALL_SENDMSG].calls - calls < 20,
 			    "... nor tried at every turn");
+			ok(TAILQ_FIRST(&pump.links)->again_ms <=
+				mono_ms() + 100,
+			    "... but soon");
 		}
 		fail_calls(CALL_SENDMSG, 0, 0, 0);
 		ok(program_gets(&prog, HANDOVER_INPUT_OF, &mail) &&
@@ -342,12 +345,47 @@ test_clogged(void)
 		ok(program_gets(&prog, HANDOVER_INPUT_OF, &mail) &&
 			mail.len == 7 && memcmp(mail.words + 1, "two", 3) == 0,
 		    "... and the second input");
+		fail_calls(CALL_SENDMSG, errors[i], 1, link_fd(the_link));
+		if (send(conn->client, "three", 5, 0) != 5)
+			bail("send");
+		ok(program_gets(&prog, HANDOVER_INPUT_OF, &mail) &&
+			mail.len == 9 &&
+			memcmp(mail.words + 1, "three", 5) == 0,
+		    "... and a third one that had to wait");
 		leave(conn);
 		see_gone(conn, number, what);
 		leave(other);
 		see_gone(other, next, what);
 		end();
 	}
+}
+
+/* END of one of whom there is something to tell: it is told no more. */
+static void
+test_end_before_it_is_told(void)
+{
+	struct conn *conn;
+	uint32_t number;
+
+	begin("untold");
+	conn = park_one(&number);
+	fail_calls(CALL_SENDMSG, EAGAIN, -1, link_fd(the_link));
+	if (send(conn->client, "input", 5, 0) != 5)
+		bail("send");
+	turns(3);
+	leave(conn);
+	say_end(number);
+	turn_until(is_destroyed, conn, "its end");
+	turn_until(is_free_again, &number, "END");
+	fail_calls(CALL_SENDMSG, 0, 0, 0);
+	ok(!program_read(&prog, &mail, 50),
+	    "nothing is told of a client whose END has come");
+	conn_unmake(conn);
+	conn = park_one(&number);
+	is_int(conn->parked->failed, 0, "and its number is used again");
+	leave(conn);
+	see_gone(conn, number, "the next one");
+	end();
 }
 
 /* A link that is dead for sends alone: its end comes by epoll. */
@@ -580,6 +618,7 @@ main(void)
 	test_malformed();
 	test_stop();
 	test_clogged();
+	test_end_before_it_is_told();
 	test_mute();
 	test_no_epoll();
 	test_broken_sockets();

@@ -233,6 +233,23 @@ test_end_behind_output(void)
 	end();
 }
 
+/* A client that closes its half is told goodbye, and is gone. */
+static void
+test_half_a_close(void)
+{
+	uint32_t number;
+	struct conn *conn;
+
+	begin("half");
+	conn = park_one(&number);
+	shutdown(conn->client, SHUT_WR);
+	ok(client_read(conn, got, 3) == 3 && memcmp(got, "BYE", 3) == 0,
+	    "who closes half is told goodbye");
+	is_int(conn->aborted, 0, "which is an end in order");
+	see_gone(conn, number, "who closes half");
+	end();
+}
+
 /* A slow one that takes a little: the program hears of it within a second. */
 static void
 test_trickle(void)
@@ -330,7 +347,7 @@ test_input(void)
 	}
 	is_int((long long)wrong, 0, "in order");
 	ok(n < 40, "in large packets: %u", n);
-	pair[1] = UINT32_MAX;
+	pair[1] = 1000000;
 	program_send(&prog, HANDOVER_READ, 1, pair, 2, NULL, 0);
 	turns(3);
 	ok(conn->parked->input <= HANDOVER_INPUT,
@@ -388,6 +405,7 @@ main(void)
 	test_slow();
 	test_progress();
 	test_end_behind_output();
+	test_half_a_close();
 	test_trickle();
 	test_bounds();
 	test_input();

@@ -11,9 +11,12 @@
 
 #include <sys/socket.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -145,6 +148,49 @@ run_worker(void *arg)
 	return NULL;
 }
 
+/* The pump's thread is to leave httpd's signals to httpd's own. */
+static bool
+blocks_signals(void)
+{
+	char line[256], path[64];
+	unsigned long long blocked = 0;
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		FILE *f;
+
+		if (atoi(entry->d_name) <= 0 || atoi(entry->d_name) == getpid())
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/task/%d/status",
+		    atoi(entry->d_name));
+		f = fopen(path, "r");
+		while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+			sscanf(line, "SigBlk: %llx", &blocked);
+		if (f != NULL)
+			fclose(f);
+	}
+	if (dir != NULL)
+		closedir(dir);
+	return (blocked >> (SIGTERM - 1) & 1) != 0 &&
+	       (blocked >> (SIGUSR1 - 1) & 1) != 0;
+}
+
+static void
+test_start(void)
+{
+	fail_calls(CALL_EVENTFD, EMFILE, 1, 0);
+	ok(!pump_start() && errno == EMFILE && !pump.started,
+	    "no pump without descriptors");
+	fail_calls(CALL_EPOLL_CTL, ENOMEM, 1, 0);
+	ok(!pump_start() && errno == ENOMEM && !pump.started,
+	    "nor without memory");
+	ok(pump_start() && pump.started, "but as soon as there are");
+	/* Sanitizers have threads of their own. */
+	ok(getenv("TIDINGS_CHECKED") != NULL || blocks_signals(),
+	    "its thread takes no signals");
+}
+
 int
 main(void)
 {
@@ -152,7 +198,8 @@ main(void)
 	int answered[WORKERS] = { 0 }, sum = 0;
 
 	program_start(&sse, "sse");
-	if (!pump_start() || !pump_start())
+	test_start();
+	if (!pump_start())
 		bail("pump_start: %s", strerror(errno));
 	pthread_create(&program, NULL, run_program, NULL);
 	for (int i = 0; i < WORKERS; i++)

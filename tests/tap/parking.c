@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
@@ -29,6 +30,7 @@ struct fault faults[CALL__MAX];
 static pthread_mutex_t fault_lock = PTHREAD_MUTEX_INITIALIZER;
 int asked_ms, events_told;
 size_t most_bytes;
+static int open_before; /* descriptors, when a test began */
 bool leaving;
 
 /* -- system calls */
@@ -461,12 +463,24 @@ client_read(struct conn *conn, char *buf, size_t size)
 
 /* -- what most tests begin and end with */
 
+/* Open ones. */
+static int
+descriptors(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) != -1;
+	return n;
+}
+
 void
 begin(const char *name)
 {
 	if (!pump.started && pump_open() != 0)
 		bail("pump_open");
 	pump.started = true;
+	open_before = descriptors();
 	program_start(&prog, name);
 	the_link = program_link(&prog, well, 1, 5000);
 	if (the_link == NULL)
@@ -488,7 +502,8 @@ end(void)
 	program_stop(&prog);
 	turn_until(no_links, NULL, "the end of a link");
 	ok(TAILQ_EMPTY(&pump.all) && TAILQ_EMPTY(&pump.settling) &&
-		STAILQ_EMPTY(&pump.dead) && STAILQ_EMPTY(&pump.inbox),
+		STAILQ_EMPTY(&pump.dead) && STAILQ_EMPTY(&pump.inbox) &&
+		descriptors() <= open_before,
 	    "... and nothing is left");
 }
 
