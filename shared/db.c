@@ -355,9 +355,6 @@ db_open_beside(const char *db_path, const char *suffix)
 	/* The umask may have taken what the owner's group needs. */
 	if (file.st_uid == geteuid())
 		fchmod(fd, db.st_mode & 0666);
-	if (geteuid() == 0 && file.st_uid != db.st_uid &&
-	    fchown(fd, db.st_uid, db.st_gid) == -1)
-		log_debug("%s%s stays with root", db_path, suffix);
 	return fd;
 }
 

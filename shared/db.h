@@ -131,7 +131,7 @@ bool db_replaced(struct db *db);
 
 /*
  * Opens a file of ours beside the database, such as "-bell", and makes it if
- * need be, for the same users as the database: what root makes is the owner's.
+ * need be, for the same users as the database.
  * Returns the descriptor, or -1 with errno set.
  */
 int db_open_beside(const char *db_path, const char *suffix);
