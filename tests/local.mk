@@ -317,6 +317,7 @@ dist_check_SCRIPTS += \
 	%D%/killed-programs-lose-nothing.t \
 	%D%/killed-supervisor-takes-its-programs-along.t \
 	%D%/locked-database-delays-the-start.t \
+	%D%/long-polls-by-the-thousand-leave-nothing.t \
 	%D%/longpoll-answers-empty-or-304-after-wait-seconds.t \
 	%D%/longpoll-holds-until-a-message-comes.t \
 	%D%/malformed-hand-overs-end-that-link-alone.t \

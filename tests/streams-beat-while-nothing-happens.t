@@ -30,6 +30,7 @@ def often(t):
                     program, extra), gaps)
                 t.ok(all(gap > 0.9 * least for gap, least in zip(gaps[1:], (0.4, 0.9, 1.9, 1.9))),
                      'less often with time', gaps)
+                t.ok(gaps[5] < 1.6 * gaps[4], 'down to a bound', gaps)
                 p.close()
             plain.read_some(0.1)
             t.ok(beat not in plain.out, 'over HTTP/1.1 as it is set', plain.out[-50:])
