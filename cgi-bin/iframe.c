@@ -190,9 +190,9 @@ add_show(struct str *out, const char *element, const struct config *config)
 }
 
 static void
-push_head(struct server *server, struct conn *conn, const struct req *req,
-    const char *element)
+push_head(struct server *server, struct conn *conn, const struct req *req)
 {
+	const struct req_arg *show = req_arg(req, "element");
 	struct str out = { 0 };
 
 	req_head(req, &out, 200, type);
@@ -201,8 +201,8 @@ push_head(struct server *server, struct conn *conn, const struct req *req,
 	    "<title>tidings</title>\n"
 	    "<script>var tidings = {\"cursor\":\"%s-%lld\"}</script>\n",
 	    headers, server->hub.epoch, (long long)conn->client.pos);
-	if (element != NULL)
-		add_show(&out, element, &server->config);
+	if (show != NULL)
+		add_show(&out, show->value, &server->config);
 	str_addz(&out, "</head><body>\n<!-- ");
 	memset(str_room(&out, PADDING), ' ', PADDING);
 	out.len += PADDING;
@@ -254,13 +254,13 @@ handle(struct server *server, struct conn *conn, struct req *req)
 	if (element != NULL && !interest.is_given)
 		interest.cursor =
 		    (struct cursor){ .kind = CURSOR_LAST, .id = 1 };
-	if (req_is(req, "HEAD"))
+	if (req_is(req, "HEAD")) {
 		req_answer(req, 200, type, headers, "", 0);
-	else if (server_hold(server, conn, req, &iframe,
-		     element != NULL ? SHOW : callback, &interest,
-		     server_life(server)) == 0)
-		push_head(server, conn, req, element);
-	interest_free(&interest);
+		interest_free(&interest);
+		return;
+	}
+	server_hold(server, conn, &iframe, element != NULL ? SHOW : callback,
+	    &interest, server_life(server), push_head);
 }
 
 static const struct program program = {

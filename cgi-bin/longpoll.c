@@ -137,6 +137,16 @@ answer_head(struct server *server, struct conn *conn, struct req *req,
 	str_free(&cors);
 }
 
+/* The request is gone by the time of the answer. */
+static void
+keep_head(struct server *server, struct conn *conn, const struct req *req)
+{
+	(void)server;
+	req_add_given(req, &conn->client.head);
+	access_add_cors(req, &conn->client.head);
+	str_addz(&conn->client.head, "");
+}
+
 static void
 handle(struct server *server, struct conn *conn, struct req *req)
 {
@@ -150,14 +160,11 @@ handle(struct server *server, struct conn *conn, struct req *req)
 	interest.newest_only = is_text;
 	if (req_is(req, "HEAD")) {
 		answer_head(server, conn, req, &interest);
-	} else if (server_hold(server, conn, req,
-		       is_text ? &longpoll_text : &longpoll, NULL, &interest,
-		       wait_ms) == 0) {
-		req_add_given(req, &conn->client.head);
-		access_add_cors(req, &conn->client.head);
-		str_addz(&conn->client.head, "");
+		interest_free(&interest);
+		return;
 	}
-	interest_free(&interest);
+	server_hold(server, conn, is_text ? &longpoll_text : &longpoll, NULL,
+	    &interest, wait_ms, keep_head);
 }
 
 static const struct program program = {

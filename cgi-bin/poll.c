@@ -5,149 +5,230 @@
  */
 #include "config.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "shared/access.h"
 #include "shared/answer.h"
 #include "shared/backlog.h"
 #include "shared/board.h"
 #include "shared/change.h"
+#include "shared/chore.h"
+#include "shared/clock.h"
 #include "shared/conn.h"
 #include "shared/interest.h"
 #include "shared/loss.h"
+#include "shared/seek.h"
 #include "shared/server.h"
 #include "shared/sink.h"
 #include "shared/str.h"
 
 #define ANSWER_HIGH (1 << 20) /* bytes in one answer */
 
-/* Messages for one answer. */
-struct collection {
-	struct server *server;     /* for database and limits */
-	struct interest *interest; /* what is asked for */
-	struct answer *answer;     /* its cursor is the place */
-	struct str messages;       /* JSON objects with commas between */
-	int64_t n;                 /* how many */
-	bool unlearned;            /* some want's `told` is unknown */
+/* A request that is being answered, in as many turns as it takes. */
+struct polling {
+	struct seek seek;       /* first: it is found so */
+	struct chore reading;   /* behind that */
+	struct server *server;  /* for database and limits */
+	struct conn *conn;      /* who asks */
+	struct backlog backlog; /* how it is read */
+	struct answer answer;   /* its cursor is the place */
+	struct str messages;    /* JSON objects with commas between */
+	int64_t upto;           /* the newest id when it was asked */
+	int64_t n;              /* how many messages */
+	bool *over;             /* of handle, NULL = that has returned */
 };
 
 static bool
-is_full(const struct collection *c)
+is_full(const struct polling *p)
 {
-	return c->n >= c->server->config.max_messages ||
-	       (c->messages.len >= ANSWER_HIGH && !c->interest->newest_only);
+	return p->n >= p->server->config.max_messages ||
+	       (p->messages.len >= ANSWER_HIGH &&
+		   !p->seek.interest.newest_only);
 }
 
 static bool
 collect(const struct change *ch, void *arg)
 {
-	struct collection *c = arg;
+	struct polling *p = arg;
 
-	if (c->interest->newest_only) {
-		answer_take_text(&c->messages, ch);
+	if (p->seek.interest.newest_only) {
+		answer_take_text(&p->messages, ch);
 	} else {
-		if (c->n > 0)
-			str_addz(&c->messages, ",");
-		change_add_json(&c->messages, ch, c->server->hub.epoch);
+		if (p->n > 0)
+			str_addz(&p->messages, ",");
+		change_add_json(&p->messages, ch, p->server->hub.epoch);
 	}
-	c->n++;
-	return !is_full(c);
+	p->n++;
+	return !is_full(p);
 }
 
 static bool
 is_wanted(const struct change *ch, void *arg)
 {
-	const struct collection *c = arg;
+	const struct polling *p = arg;
 
-	return wants_match(&c->interest->wants, ch->channel, ch->channel_len);
+	return wants_match(&p->seek.interest.wants, ch->channel,
+	    ch->channel_len);
 }
 
 /* What is pruned between our looks at the table is told as well. */
 static enum db_status
 look_for_losses(void *arg)
 {
-	struct collection *c = arg;
-	struct wants *wants = &c->interest->wants;
+	struct polling *p = arg;
+	struct wants *wants = &p->seek.interest.wants;
 	enum db_status status = DB_OK;
 
-	for (size_t i = 0; i < wants->n && status == DB_OK; i++)
-		status = loss_look(&c->server->hub.db, wants->p[i].name,
-		    wants->p[i].len, wants->p[i].is_prefix, c->answer->cursor,
-		    &wants->p[i].told, &c->answer->reset);
-	c->unlearned = c->unlearned && status != DB_OK;
-	return status;
-}
+	for (size_t i = 0; i < wants->n && status == DB_OK; i++) {
+		struct want *want = &wants->p[i];
 
-/* Reads from the cursor on; sets answer->cursor and answer->reset. */
-static enum db_status
-read_messages(struct server *server, struct collection *c)
-{
-	struct hub *hub = &server->hub;
-	struct answer *answer = c->answer;
-	const struct wants *wants = &c->interest->wants;
-	struct backlog backlog = { .wanted = is_wanted,
-		.look = look_for_losses,
-		.each = collect,
-		.arg = c };
-	enum db_status status;
-	bool done = false;
-
-	status = hub_refresh(hub);
-	if (status != DB_OK)
-		return status;
-	status = interest_resolve(&hub->db, c->interest, hub->newest,
-	    &answer->cursor, &answer->reset);
-	c->unlearned = wants->p[0].told == LOSS_UNKNOWN;
-	if (backlog_by_index(wants->n, wants->nprefixes,
-		hub->newest - answer->cursor)) {
-		backlog.want = wants->p;
-		backlog.n = wants->n;
+		if (!wants_covered(wants, want))
+			status = loss_look(&p->server->hub.db, want->name,
+			    want->len, want->is_prefix, p->answer.cursor,
+			    &want->told, &p->answer.reset);
 	}
-	while (status == DB_OK && !done && !is_full(c)) {
-		backlog.look_first = c->unlearned;
-		status = backlog_read(&hub->db, &backlog, &answer->cursor,
-		    hub->newest, &done);
-	}
+	p->backlog.look_first = p->backlog.look_first && status != DB_OK;
 	return status;
 }
 
 static void
-answer_interest(struct server *server, struct conn *conn, struct req *req,
-    struct interest *interest)
+free_polling(struct polling *p)
 {
-	struct str cors = { 0 };
-	struct answer answer = { .head_only = req_is(req, "HEAD") };
-	struct collection c = { .server = server,
-		.interest = interest,
-		.answer = &answer };
-	enum db_status status;
+	seek_free(&p->seek);
+	str_free(&p->messages);
+	free(p);
+}
 
-	access_add_cors(req, &cors);
+static void
+drop_seek(struct seek *seek)
+{
+	free_polling((struct polling *)(void *)seek);
+}
+
+static void
+drop_reading(struct chore *chore)
+{
+	free_polling(
+	    (void *)((char *)chore - offsetof(struct polling, reading)));
+}
+
+static void
+push_answer(struct polling *p)
+{
+	const struct interest *interest = &p->seek.interest;
+	struct answer *answer = &p->answer;
+	struct str cors = { 0 };
+
+	access_add_cors(p->conn->req, &cors);
 	str_addz(&cors, "");
-	answer.cors = cors.p;
-	status = read_messages(server, &c);
-	answer.epoch = server->hub.epoch;
-	answer.messages = c.messages.p;
-	answer.len = c.messages.len;
-	if (status != DB_OK) {
-		server_db_refusal(server, req, status, server->hub.db.error);
-	} else if (c.n == 0 && !answer.reset && interest->conditional) {
+	answer->cors = cors.p;
+	answer->head_only = req_is(p->conn->req, "HEAD");
+	answer->epoch = p->server->hub.epoch;
+	answer->messages = p->messages.p;
+	answer->len = p->messages.len;
+	if (p->n == 0 && !answer->reset && interest->conditional) {
 		if (interest->cursor.kind == CURSOR_AT)
-			answer.cursor = interest->cursor.id;
-		answer_not_modified(&conn->sink, &answer);
+			answer->cursor = interest->cursor.id;
+		answer_not_modified(&p->conn->sink, answer);
 	} else if (interest->newest_only) {
-		answer_text(&conn->sink, &answer);
+		answer_text(&p->conn->sink, answer);
 	} else {
-		answer_messages(&conn->sink, &answer);
+		answer_messages(&p->conn->sink, answer);
 	}
-	board_add(server->board, BOARD_DELIVERED, c.n);
+	board_add(p->server->board, BOARD_DELIVERED, p->n);
 	str_free(&cors);
-	str_free(&c.messages);
+}
+
+/* All is read, or the database does not answer. */
+static void
+finish(struct polling *p, enum db_status status)
+{
+	struct conn *conn = p->conn;
+	bool *over = p->over;
+
+	if (over != NULL)
+		*over = true;
+	if (!conn->sink.is_open) {
+		/* It did not wait for us. */
+	} else if (status != DB_OK) {
+		server_db_refusal(p->server, conn->req, status,
+		    p->server->hub.db.error);
+	} else {
+		push_answer(p);
+	}
+	free_polling(p);
+	if (over == NULL)
+		conn_go_on(conn);
+}
+
+/* Starts over where the database became another one meanwhile. */
+static bool
+is_stale(const struct polling *p)
+{
+	return strcmp(p->seek.place.epoch, p->server->hub.db.epoch) != 0;
+}
+
+static bool
+read_piece(struct chore *chore, int64_t until_us)
+{
+	struct polling *p =
+	    (void *)((char *)chore - offsetof(struct polling, reading));
+	struct hub *hub = &p->server->hub;
+	enum db_status status = hub_refresh(hub);
+	bool done = is_full(p);
+
+	if (status == DB_OK && is_stale(p)) {
+		str_clear(&p->messages);
+		p->n = 0;
+		seek_begin(&p->seek, hub);
+		return true;
+	}
+	while (status == DB_OK && !done && clock_mono_us() < until_us) {
+		status = backlog_read(&hub->db, &p->backlog, &p->answer.cursor,
+		    p->upto, &done);
+		done = done || is_full(p);
+	}
+	if (status == DB_OK && !done)
+		return false;
+	finish(p, status);
+	return true;
+}
+
+static void
+on_place(struct seek *seek, enum db_status status)
+{
+	struct polling *p = (struct polling *)(void *)seek;
+	const struct wants *wants = &seek->interest.wants;
+
+	if (status != DB_OK) {
+		finish(p, status);
+		return;
+	}
+	p->upto = p->server->hub.newest;
+	p->answer.cursor = seek->place.after;
+	p->answer.reset = seek->place.reset;
+	p->backlog = (struct backlog){ .wanted = is_wanted,
+		.look = look_for_losses,
+		.look_first = wants->p[0].told == LOSS_UNKNOWN,
+		.each = collect,
+		.arg = p };
+	if (backlog_by_index(wants->n, wants->nprefixes,
+		p->upto - p->answer.cursor)) {
+		p->backlog.want = wants->p;
+		p->backlog.n = wants->n;
+	}
+	p->reading =
+	    (struct chore){ .piece = read_piece, .drop = drop_reading };
+	chore_begin(&p->reading);
 }
 
 static void
 handle(struct server *server, struct conn *conn, struct req *req)
 {
 	struct interest interest;
-	bool is_text;
+	struct polling *p;
+	bool over = false, is_text;
 
 	if (answer_read_format(req, &is_text) == -1 ||
 	    interest_read(req, &interest, false) == -1)
@@ -157,8 +238,16 @@ handle(struct server *server, struct conn *conn, struct req *req)
 	if (is_text && !interest.is_given)
 		interest.cursor =
 		    (struct cursor){ .kind = CURSOR_LAST, .id = 1 };
-	answer_interest(server, conn, req, &interest);
-	interest_free(&interest);
+	p = xcalloc(1, sizeof(*p));
+	p->seek.interest = interest;
+	p->seek.found = on_place;
+	p->seek.drop = drop_seek;
+	p->server = server;
+	p->conn = conn;
+	p->over = &over;
+	seek_begin(&p->seek, &server->hub);
+	if (!over)
+		p->over = NULL;
 }
 
 static const struct program program = {

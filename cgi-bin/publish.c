@@ -15,6 +15,7 @@
 #include "shared/access.h"
 #include "shared/board.h"
 #include "shared/change.h"
+#include "shared/chore.h"
 #include "shared/conn.h"
 #include "shared/publish.h"
 #include "shared/req.h"
@@ -400,34 +401,83 @@ add_cursor(struct str *out, const char *name, const char *epoch, int64_t id)
 		    (long long)id);
 }
 
+/* A channel whose messages are being counted. */
+struct counting {
+	struct chore chore;      /* first: it is found so */
+	struct server *server;   /* whose database */
+	struct conn *conn;       /* who asks */
+	const char *channel;     /* the request's */
+	struct change_info info; /* so far */
+	bool late;               /* handle has returned */
+};
+
 static void
-describe(struct server *server, struct req *req)
+describe(struct counting *c)
+{
+	const struct hub *hub = &c->server->hub;
+	struct str out = { 0 };
+
+	str_addz(&out, "{\"channel\":");
+	str_add_json(&out, c->channel, strlen(c->channel));
+	str_addf(&out, ",\"count\":%lld,", (long long)c->info.count);
+	add_cursor(&out, "first", hub->epoch, c->info.first_id);
+	add_cursor(&out, "last", hub->epoch, c->info.last_id);
+	str_addf(&out, "\"subscribers\":%lld}\n",
+	    (long long)board_subscribers(c->server->config.run_dir,
+		c->channel));
+	req_answer(c->conn->req, 200, JSON, "Cache-Control: no-cache\r\n",
+	    out.p, out.len);
+	str_free(&out);
+}
+
+static bool
+count_piece(struct chore *chore, int64_t until_us)
+{
+	struct counting *c = (struct counting *)(void *)chore;
+	struct hub *hub = &c->server->hub;
+	struct conn *conn = c->conn;
+	enum db_status status = hub_refresh(hub);
+	bool done = false, late = c->late;
+
+	if (status == DB_OK)
+		status = change_count(&hub->db, &c->info, c->channel, until_us,
+		    &done);
+	if (status == DB_OK && !done && conn->sink.is_open)
+		return false;
+	if (!conn->sink.is_open)
+		; /* it did not wait for us */
+	else if (status != DB_OK)
+		server_db_refusal(c->server, conn->req, status, hub->db.error);
+	else
+		describe(c);
+	free(c);
+	if (late)
+		conn_go_on(conn);
+	return true;
+}
+
+static void
+drop_counting(struct chore *chore)
+{
+	free(chore);
+}
+
+static void
+count_channel(struct server *server, struct conn *conn, struct req *req)
 {
 	const char *channel = read_channel(req);
-	struct hub *hub = &server->hub;
-	struct str out = { 0 };
-	struct change_info info;
-	enum db_status status;
+	struct counting *c;
 
 	if (channel == NULL)
 		return;
-	status = hub_refresh(hub);
-	if (status == DB_OK)
-		status = change_channel_info(&hub->db, channel, &info);
-	if (status != DB_OK) {
-		server_db_refusal(server, req, status, hub->db.error);
-		return;
-	}
-	str_addz(&out, "{\"channel\":");
-	str_add_json(&out, channel, strlen(channel));
-	str_addf(&out, ",\"count\":%lld,", (long long)info.count);
-	add_cursor(&out, "first", hub->epoch, info.first_id);
-	add_cursor(&out, "last", hub->epoch, info.last_id);
-	str_addf(&out, "\"subscribers\":%lld}\n",
-	    (long long)board_subscribers(server->config.run_dir, channel));
-	req_answer(req, 200, JSON, "Cache-Control: no-cache\r\n", out.p,
-	    out.len);
-	str_free(&out);
+	c = xcalloc(1, sizeof(*c));
+	*c = (struct counting){ .chore = { .piece = count_piece,
+				    .drop = drop_counting },
+		.server = server,
+		.conn = conn,
+		.channel = channel };
+	if (!chore_begin(&c->chore))
+		c->late = true;
 }
 
 static void
@@ -468,7 +518,7 @@ static void
 handle(struct server *server, struct conn *conn, struct req *req)
 {
 	if (is_reading(req))
-		describe(server, req);
+		count_channel(server, conn, req);
 	else if (req_is(req, "DELETE"))
 		remove_messages(server, conn, req);
 	else

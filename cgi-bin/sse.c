@@ -147,12 +147,13 @@ handle(struct server *server, struct conn *conn, struct req *req)
 	}
 	if (interest_read(req, &interest, false) == -1)
 		return;
-	if (req_is(req, "HEAD"))
+	if (req_is(req, "HEAD")) {
 		req_answer(req, 200, "text/event-stream", headers, "", 0);
-	else if (server_hold(server, conn, req, &sse, param, &interest,
-		     server_life(server)) == 0)
-		push_head(server, conn, req);
-	interest_free(&interest);
+		interest_free(&interest);
+		return;
+	}
+	server_hold(server, conn, &sse, param, &interest, server_life(server),
+	    push_head);
 }
 
 static const struct program program = {

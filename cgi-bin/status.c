@@ -5,11 +5,14 @@
  */
 #include "config.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <sqlite3.h>
 
 #include "shared/board.h"
+#include "shared/change.h"
+#include "shared/chore.h"
 #include "shared/clock.h"
 #include "shared/conn.h"
 #include "shared/req.h"
@@ -39,19 +42,25 @@ read_row(struct db *db, enum db_statement which, int64_t *values, int n)
 	return status;
 }
 
+/* The next channel in order of name; an empty one is behind the last. */
 static enum db_status
-read_totals(struct hub *hub, struct totals *totals)
+next_channel(struct db *db, struct str *channel)
 {
-	int64_t counts[3] = { 0 }, sizes[2] = { 0 };
+	sqlite3_stmt *stmt = db->stmt[DB_PRUNE_NEXT_CHANNEL];
 	enum db_status status;
+	const char *name = NULL;
+	int rc;
 
-	status = hub_refresh(hub);
-	if (status == DB_OK)
-		status = read_row(&hub->db, DB_TOTALS, counts, 3);
-	if (status == DB_OK)
-		status = read_row(&hub->db, DB_SIZE, sizes, 2);
-	*totals = (struct totals){ counts[0], counts[1], counts[2],
-		hub->last_id, sizes[0], sizes[1] };
+	sqlite3_bind_text(stmt, 1, channel->len == 0 ? "" : channel->p,
+	    (int)channel->len, SQLITE_TRANSIENT);
+	rc = sqlite3_step(stmt);
+	str_clear(channel);
+	if (rc == SQLITE_ROW)
+		name = (const char *)sqlite3_column_text(stmt, 0);
+	if (name != NULL)
+		str_add(channel, name, (size_t)sqlite3_column_bytes(stmt, 0));
+	status = db_status(db, rc);
+	db_done(stmt);
 	return status;
 }
 
@@ -98,12 +107,13 @@ add_metrics(struct str *out, const struct totals *t,
 	add_gauge(out, "newest_id", "Newest id.", t->newest);
 	for (int c = 0; c < BOARD__MAX; c++) {
 		const char *name = board_name(c);
-		const char *total = c == BOARD_CLIENTS ? "" : "_total";
+		bool is_gauge = c == BOARD_CLIENTS || board_is_max(c);
+		const char *total = is_gauge ? "" : "_total";
 
 		str_addf(out, "# HELP tidings_%s%s %s\n", name, total,
 		    board_help(c));
 		str_addf(out, "# TYPE tidings_%s%s %s\n", name, total,
-		    c == BOARD_CLIENTS ? "gauge" : "counter");
+		    is_gauge ? "gauge" : "counter");
 		for (size_t i = 0; i < n; i++)
 			str_addf(out, "tidings_%s%s{program=\"%s\"} %lld\n",
 			    name, total, rows[i].program,
@@ -164,36 +174,117 @@ wants_metrics(const struct req *req)
 	return len >= 8 && memcmp(path + len - 8, "/metrics", 8) == 0;
 }
 
-static void
-handle(struct server *server, struct conn *conn, struct req *req)
+/* A request for which the table is being counted. */
+struct asking {
+	struct chore chore;      /* first: it is found so */
+	struct server *server;   /* whose database */
+	struct conn *conn;       /* who asks */
+	struct change_info info; /* all messages, so far */
+	bool counted;            /* they are all */
+	struct str channel;      /* counted last */
+	struct totals totals;    /* what is known */
+	bool late;               /* handle has returned */
+};
+
+/* Counts on.  *done tells that all is known. */
+static enum db_status
+count_on(struct asking *a, int64_t until_us, bool *done)
 {
+	struct hub *hub = &a->server->hub;
+	int64_t sizes[2] = { 0 };
+	enum db_status status;
+
+	if (!a->counted)
+		return change_count(&hub->db, &a->info, NULL, until_us,
+		    &a->counted);
+	do {
+		status = next_channel(&hub->db, &a->channel);
+		a->totals.channels += a->channel.len > 0;
+	} while (status == DB_OK && a->channel.len > 0 &&
+		 clock_mono_us() < until_us);
+	if (status != DB_OK || a->channel.len > 0)
+		return status;
+	status = read_row(&hub->db, DB_SIZE, sizes, 2);
+	a->totals.messages = a->info.count;
+	a->totals.oldest = a->info.first_id;
+	a->totals.newest = hub->last_id;
+	a->totals.used = sizes[0];
+	a->totals.unused = sizes[1];
+	*done = true;
+	return status;
+}
+
+static void
+answer(const struct asking *a)
+{
+	const struct server *server = a->server;
+	struct req *req = a->conn->req;
 	const struct req_arg *format = req_arg(req, "format");
 	struct board_sum rows[PROGRAMS_MAX];
 	const char *type = "text/html; charset=utf-8";
 	struct str out = { 0 };
-	struct totals totals;
-	enum db_status status;
-	size_t n;
+	size_t n = board_read(server->config.run_dir, rows, PROGRAMS_MAX);
 
-	(void)conn;
-	status = read_totals(&server->hub, &totals);
-	if (status != DB_OK) {
-		server_db_refusal(server, req, status, server->hub.db.error);
-		return;
-	}
-	n = board_read(server->config.run_dir, rows, PROGRAMS_MAX);
 	if (wants_metrics(req)) {
 		type = "text/plain; version=0.0.4; charset=utf-8";
-		add_metrics(&out, &totals, rows, n);
+		add_metrics(&out, &a->totals, rows, n);
 	} else if (format != NULL && strcmp(format->value, "json") == 0) {
 		type = "application/json";
-		add_json(&out, &server->hub, &totals, rows, n);
+		add_json(&out, &server->hub, &a->totals, rows, n);
 	} else {
-		add_page(&out, &server->hub, &totals, rows, n);
+		add_page(&out, &server->hub, &a->totals, rows, n);
 	}
 	req_answer(req, 200, type, "Cache-Control: no-cache\r\n", out.p,
 	    out.len);
 	str_free(&out);
+}
+
+static void
+drop(struct chore *chore)
+{
+	struct asking *a = (struct asking *)(void *)chore;
+
+	str_free(&a->channel);
+	free(a);
+}
+
+static bool
+piece(struct chore *chore, int64_t until_us)
+{
+	struct asking *a = (struct asking *)(void *)chore;
+	struct hub *hub = &a->server->hub;
+	struct conn *conn = a->conn;
+	enum db_status status = hub_refresh(hub);
+	bool done = false, late = a->late;
+
+	if (status == DB_OK)
+		status = count_on(a, until_us, &done);
+	if (status == DB_OK && !done && conn->sink.is_open)
+		return false;
+	if (!conn->sink.is_open)
+		; /* it did not wait for us */
+	else if (status != DB_OK)
+		server_db_refusal(a->server, conn->req, status, hub->db.error);
+	else
+		answer(a);
+	drop(chore);
+	if (late)
+		conn_go_on(conn);
+	return true;
+}
+
+static void
+handle(struct server *server, struct conn *conn, struct req *req)
+{
+	struct asking *a = xcalloc(1, sizeof(*a));
+
+	(void)req;
+	a->chore.piece = piece;
+	a->chore.drop = drop;
+	a->server = server;
+	a->conn = conn;
+	if (!chore_begin(&a->chore))
+		a->late = true;
 }
 
 static const struct program program = {

@@ -247,6 +247,8 @@ wsconn_receive(struct wsconn *conn)
 		used = wsopen_read(conn, buf, (size_t)n);
 	if (conn->state == WS_OPEN && used < (size_t)n)
 		wsread_bytes(conn, buf + used, (size_t)n - used);
+	else if (conn->state == WS_HANDSHAKE && conn->seek != NULL)
+		str_add(&conn->rest, buf + used, (size_t)n - used);
 }
 
 static void

@@ -19,6 +19,7 @@ struct chunk;
 struct handed;
 struct http_in;
 struct req;
+struct seek;
 struct server;
 
 enum ws_state {
@@ -37,6 +38,7 @@ struct wsconn {
 	struct server *server;    /* whose it is */
 	struct http_in *head;     /* WS_HANDSHAKE, else NULL */
 	struct req *req;          /* kept for access checks, or NULL */
+	struct seek *seek;        /* a place that it waits for, or NULL */
 	struct ws_in in;          /* reader of frames */
 	struct str rest;          /* read, but not fed to it yet */
 	size_t rest_at;           /* bytes of `rest` that are done */

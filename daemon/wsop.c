@@ -23,13 +23,13 @@
 #include "shared/interest.h"
 #include "shared/mute.h"
 #include "shared/publish.h"
+#include "shared/seek.h"
 #include "shared/server.h"
 #include "shared/str.h"
 #include "shared/writer.h"
 
-#define OP_WORK   4096    /* of an operation; see wsread_add_work */
-#define NAME_WORK 2048    /* of looking a name up */
-#define SUBS_MAX  2000000 /* subscriptions of all connections together */
+#define OP_WORK  4096    /* of an operation; see wsread_add_work */
+#define SUBS_MAX 2000000 /* subscriptions of all connections together */
 
 /* A publish that the writer has. */
 struct task {
@@ -179,25 +179,87 @@ drop_known(const struct client *client, struct wants *wants)
 	return kept;
 }
 
-static void
-subscribe(struct wsconn *conn, json_t *root, const json_t *ref)
-{
-	struct server *server = conn->server;
-	struct hub *hub = &server->hub;
-	struct interest in = { 0 };
-	enum db_status status;
-	const char *wrong;
-	int64_t after = 0;
-	bool reset = false;
+/* A subscribe whose cursor is being looked up. */
+struct subscribing {
+	struct seek seek;    /* first: it is found so */
+	struct wsconn *conn; /* who waits */
+	json_t *root;        /* the operation: the names are its */
+	json_t *ref;         /* of the request, or NULL */
+	bool late;           /* it came in another turn */
+};
 
-	wrong = read_wants(root, &in, server->config.ws_max_channels);
-	if (wrong == NULL && (int64_t)(conn->client.subs.n +
-				       count_new(&conn->client, &in.wants)) >
-				 server->config.ws_max_channels)
+static void
+free_subscribing(struct seek *seek)
+{
+	struct subscribing *s = (struct subscribing *)(void *)seek;
+
+	seek_free(seek);
+	json_decref(s->ref);
+	json_decref(s->root);
+	free(s);
+}
+
+static void
+subscribe_at(struct wsconn *conn, struct seek *seek, const json_t *ref)
+{
+	struct wants *wants = &seek->interest.wants;
+	const struct place *place = &seek->place;
+	size_t n = seek->interest.cursor.kind == CURSOR_LATEST
+		       ? drop_known(&conn->client, wants)
+		       : wants->n;
+
+	succeed(conn, ref, place->after);
+	if (place->reset)
+		client_tell_reset(&conn->client, place->after);
+	client_subscribe(&conn->client, wants->p, n, place->after);
+}
+
+static void
+on_place(struct seek *seek, enum db_status status)
+{
+	struct subscribing *s = (struct subscribing *)(void *)seek;
+	struct wsconn *conn = s->conn;
+	bool late = s->late;
+
+	conn->seek = NULL;
+	if (late)
+		wsconn_hold(conn);
+	if (status == DB_OK)
+		subscribe_at(conn, seek, s->ref);
+	else
+		fail(conn, s->ref, 503, "the database does not answer: %s",
+		    conn->server->hub.db.error);
+	free_subscribing(seek);
+	if (late)
+		wsconn_release(conn);
+}
+
+/* What is wrong with a subscribe, or NULL. */
+static const char *
+read_subscribe(const struct wsconn *conn, json_t *root, struct interest *in)
+{
+	int64_t max = conn->server->config.ws_max_channels;
+	const char *wrong = read_wants(root, in, max);
+
+	if (wrong == NULL &&
+	    (int64_t)(conn->client.subs.n +
+		      count_new(&conn->client, &in->wants)) > max)
 		wrong = "too many channels";
-	if (wrong == NULL && !read_since(root, &in.cursor))
+	if (wrong == NULL && !read_since(root, &in->cursor))
 		wrong = "since is not a cursor: EPOCH-ID, an id, earliest, "
 			"latest or -N";
+	return wrong;
+}
+
+/* It is answered once its place is found; nothing is read until then. */
+static void
+subscribe(struct wsconn *conn, json_t *root, json_t *ref)
+{
+	struct hub *hub = &conn->server->hub;
+	struct interest in = { 0 };
+	const char *wrong = read_subscribe(conn, root, &in);
+	struct subscribing *s;
+
 	if (wrong != NULL) {
 		fail(conn, ref, 400, "%s", wrong);
 		interest_free(&in);
@@ -208,31 +270,17 @@ subscribe(struct wsconn *conn, json_t *root, const json_t *ref)
 		interest_free(&in);
 		return;
 	}
-	status = hub_refresh(hub);
-	if (conn->state != WS_OPEN) {
-		/* The news did not reach it: it is gone. */
-		interest_free(&in);
-		return;
-	}
-	if (in.cursor.kind != CURSOR_LATEST)
-		wsread_add_work(in.wants.n * NAME_WORK);
-	if (status == DB_OK)
-		status = interest_resolve(&hub->db, &in, hub->newest, &after,
-		    &reset);
-	if (status != DB_OK) {
-		fail(conn, ref, 503, "the database does not answer: %s",
-		    hub->db.error);
-	} else {
-		size_t n = in.cursor.kind == CURSOR_LATEST
-			       ? drop_known(&conn->client, &in.wants)
-			       : in.wants.n;
-
-		succeed(conn, ref, after);
-		if (reset)
-			client_tell_reset(&conn->client, after);
-		client_subscribe(&conn->client, in.wants.p, n, after);
-	}
-	interest_free(&in);
+	s = xcalloc(1, sizeof(*s));
+	s->seek.interest = in;
+	s->seek.found = on_place;
+	s->seek.drop = free_subscribing;
+	s->conn = conn;
+	s->root = json_incref(root);
+	s->ref = json_incref(ref);
+	conn->seek = &s->seek;
+	seek_begin(&s->seek, hub);
+	if (conn->seek != NULL)
+		s->late = true;
 }
 
 static void

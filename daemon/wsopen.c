@@ -2,6 +2,7 @@
 /* From the head of the handshake to an open connection, or to a refusal. */
 #include "config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "daemon/wsconn.h"
 #include "daemon/wsform.h"
 #include "daemon/wsopen.h"
+#include "daemon/wsread.h"
 #include "shared/access.h"
 #include "shared/board.h"
 #include "shared/chunk.h"
@@ -17,8 +19,8 @@
 #include "shared/descriptors.h"
 #include "shared/http.h"
 #include "shared/hub.h"
-#include "shared/interest.h"
 #include "shared/req.h"
+#include "shared/seek.h"
 #include "shared/server.h"
 #include "shared/str.h"
 #include "shared/wsdeflate.h"
@@ -86,34 +88,6 @@ ends_with(const char *text, const char *end)
 	return len >= n && strcmp(text + len - n, end) == 0;
 }
 
-/* Attaches a subscriber.  Returns false if the request is answered. */
-static bool
-attach(struct wsconn *conn)
-{
-	struct server *server = conn->server;
-	struct req *req = conn->req;
-	struct interest interest;
-	enum db_status status = DB_BUSY;
-
-	if (req_parse_args(req) == -1 ||
-	    interest_read(req, &interest, conn->is_json) == -1)
-		return false;
-	conn->client.gone = wsconn_client_gone;
-	if ((int64_t)server->hub.nclients < server->config.max_clients) {
-		status = client_attach(&conn->client, &server->hub, &conn->sink,
-		    wsform_get(&server->hub, conn->is_json, conn->window_bits),
-		    &interest, FOREVER_MS);
-		if (status != DB_OK)
-			server_db_refusal(server, req, status,
-			    server->hub.db.error);
-	} else {
-		board_add(server->board, BOARD_REFUSED, 1);
-		req_fail(req, 503, 1601, "%s", crowded);
-	}
-	interest_free(&interest);
-	return status == DB_OK;
-}
-
 /* Connections of all kinds count here, echoes and those that close too. */
 static bool
 is_crowded(const struct wsconn *conn)
@@ -176,6 +150,109 @@ check(const struct wsconn *conn, char *accept, struct ws_deflate *deflate,
 	return 0;
 }
 
+/* A handshake whose cursor is being looked up. */
+struct opening {
+	struct seek seek;          /* first: it is found so */
+	struct wsconn *conn;       /* who waits */
+	struct ws_deflate deflate; /* agreed on */
+	char accept[32];           /* of the answer */
+	bool late;                 /* the head was read in another turn */
+};
+
+static void
+free_opening(struct seek *seek)
+{
+	seek_free(seek);
+	free(seek);
+}
+
+static bool
+is_full(const struct server *server)
+{
+	return (int64_t)server->hub.nclients >= server->config.max_clients;
+}
+
+/* Attaches the subscriber.  Returns false if the request is answered. */
+static bool
+attach(struct opening *o, enum db_status status)
+{
+	struct wsconn *conn = o->conn;
+	struct server *server = conn->server;
+
+	if (status != DB_OK) {
+		server_db_refusal(server, conn->req, status,
+		    server->hub.db.error);
+		return false;
+	}
+	if (is_full(server)) {
+		board_add(server->board, BOARD_REFUSED, 1);
+		req_fail(conn->req, 503, 1601, "%s", crowded);
+		return false;
+	}
+	conn->client.gone = wsconn_client_gone;
+	client_attach(&conn->client, &server->hub, &conn->sink,
+	    wsform_get(&server->hub, conn->is_json, conn->window_bits),
+	    &o->seek.place, FOREVER_MS);
+	return true;
+}
+
+static void
+on_place(struct seek *seek, enum db_status status)
+{
+	struct opening *o = (struct opening *)(void *)seek;
+	struct wsconn *conn = o->conn;
+	bool late = o->late;
+
+	conn->seek = NULL;
+	if (late)
+		wsconn_hold(conn);
+	if (attach(o, status)) {
+		answer(conn, o->accept, &o->deflate);
+		wsconn_opened(conn);
+	} else {
+		refuse(conn, 503, 1603, "");
+	}
+	free_opening(seek);
+	if (!late)
+		return;
+	/* What came behind the head is to be read now. */
+	if (conn->state == WS_OPEN)
+		wsread_resume(conn);
+	else if (conn->state == WS_REFUSED)
+		sink_want_input(&conn->sink, true);
+	wsconn_release(conn);
+}
+
+/*
+ * Looks the cursor up, which may take some turns: nothing is read meanwhile.
+ * Returns false if the request is answered.
+ */
+static bool
+seek_place(struct wsconn *conn, const char *accept,
+    const struct ws_deflate *deflate)
+{
+	struct opening *o;
+	struct interest interest;
+
+	if (req_parse_args(conn->req) == -1 ||
+	    interest_read(conn->req, &interest, conn->is_json) == -1)
+		return false;
+	o = xcalloc(1, sizeof(*o));
+	o->seek.interest = interest;
+	o->seek.found = on_place;
+	o->seek.drop = free_opening;
+	o->conn = conn;
+	o->deflate = *deflate;
+	snprintf(o->accept, sizeof(o->accept), "%s", accept);
+	conn->seek = &o->seek;
+	seek_begin(&o->seek, &conn->server->hub);
+	if (conn->seek != NULL) {
+		o->late = true;
+		sink_want_input(&conn->sink, false);
+	}
+	return true;
+}
+
 /* The head is whole: answer it. */
 static void
 open_or_refuse(struct wsconn *conn)
@@ -198,11 +275,11 @@ open_or_refuse(struct wsconn *conn)
 	conn->window_bits = deflate.window_bits;
 	if (status != 0) {
 		refuse(conn, status, 1602, why);
-	} else if (!conn->is_echo && !attach(conn)) {
-		refuse(conn, 503, 1603, "");
-	} else {
+	} else if (conn->is_echo) {
 		answer(conn, accept, &deflate);
 		wsconn_opened(conn);
+	} else if (!seek_place(conn, accept, &deflate)) {
+		refuse(conn, 400, 1607, "");
 	}
 }
 

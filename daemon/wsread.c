@@ -19,12 +19,14 @@
 #include "shared/clock.h"
 #include "shared/config_file.h"
 #include "shared/incoming.h"
+#include "shared/seek.h"
 #include "shared/server.h"
 #include "shared/turns.h"
 
 #define QUEUE_HIGH     (1 << 18) /* bytes of answers; above, no more is read */
 #define INFLATER_BYTES 45000     /* about what one takes */
 #define TURN_WORK      (1 << 20) /* about in bytes */
+#define TURN_US        3000      /* the same in time */
 #define WRITING_HIGH   (1 << 20) /* bytes of publishes with the writer */
 
 /* Those with a turn to come. */
@@ -33,6 +35,7 @@ static struct turns busy_turns;
 
 /* Done since this turn of the loop began. */
 static size_t work;
+static int64_t until_us; /* monotonic: its time is over, 0 = not begun */
 static ev_check new_turn;
 
 /* Counts what it holds of an unfinished message. */
@@ -47,6 +50,9 @@ count_incoming(struct wsconn *conn)
 void
 wsread_drop(struct wsconn *conn)
 {
+	if (conn->seek != NULL)
+		seek_cancel(conn->seek);
+	conn->seek = NULL;
 	ws_in_free(&conn->in);
 	str_free(&conn->rest);
 	conn->rest_at = 0;
@@ -72,11 +78,26 @@ wsread_is_late(struct wsconn *conn, int64_t now_ms)
 	return incoming_is_slow(got, took_ms);
 }
 
-/* Whether there is room for its answers, and for what it publishes. */
+/*
+ * Whether there is room for its answers and for what it publishes, and nothing
+ * is under way that is to be answered first.
+ */
 static bool
 may_be_read(const struct wsconn *conn)
 {
-	return conn->sink.queued <= QUEUE_HIGH && conn->writing <= WRITING_HIGH;
+	return conn->seek == NULL && conn->sink.queued <= QUEUE_HIGH &&
+	       conn->writing <= WRITING_HIGH;
+}
+
+/* Whether as much was done in this turn as may be, in bytes or in time. */
+static bool
+is_turn_over(void)
+{
+	int64_t now_us = clock_mono_us();
+
+	if (until_us == 0)
+		until_us = now_us + TURN_US;
+	return work >= TURN_WORK || now_us >= until_us;
 }
 
 void
@@ -95,6 +116,13 @@ wsread_later(struct wsconn *conn)
 	conn->busy = true;
 	TAILQ_INSERT_TAIL(&busy, conn, busy_link);
 	turns_start(&busy_turns);
+}
+
+void
+wsread_resume(struct wsconn *conn)
+{
+	conn->paused = conn->sink.tell_drained = true;
+	wsread_later(conn);
 }
 
 /* A whole message from the client. */
@@ -192,8 +220,7 @@ check_incoming(struct wsconn *conn)
 static bool
 read_all(struct wsconn *conn)
 {
-	while (
-	    conn->state == WS_OPEN && may_be_read(conn) && work < TURN_WORK) {
+	while (conn->state == WS_OPEN && may_be_read(conn) && !is_turn_over()) {
 		enum ws_event event = ws_read(&conn->in);
 
 		if (event == WS_EV_MORE)
@@ -228,7 +255,7 @@ wsread_bytes(struct wsconn *conn, const void *bytes, size_t len)
 bool
 wsread_put_off(struct wsconn *conn)
 {
-	if (work < TURN_WORK)
+	if (!is_turn_over())
 		return false;
 	conn->unread = conn->paused = conn->sink.tell_drained = true;
 	sink_want_input(&conn->sink, false);
@@ -260,7 +287,8 @@ do_busy(void *arg)
 
 	(void)arg;
 	work = 0;
-	while (work < TURN_WORK && (conn = TAILQ_FIRST(&busy)) != NULL) {
+	until_us = 0;
+	while (!is_turn_over() && (conn = TAILQ_FIRST(&busy)) != NULL) {
 		TAILQ_REMOVE(&busy, conn, busy_link);
 		conn->busy = false;
 		have_turn(conn);
@@ -276,6 +304,7 @@ on_new_turn(struct ev_loop *loop, ev_check *check, int revents)
 	(void)check;
 	(void)revents;
 	work = 0;
+	until_us = 0;
 }
 
 void

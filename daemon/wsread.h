@@ -18,6 +18,9 @@ void wsread_init(void);
 void wsread_bytes(struct wsconn *conn, const void *bytes, size_t len);
 void wsread_later(struct wsconn *conn);
 
+/* A connection that was not read from has its turn when it may. */
+void wsread_resume(struct wsconn *conn);
+
 /*
  * Asked before an open connection is read from: whether that has to wait,
  * because enough was done in this turn of the loop.  Then it is seen to later.

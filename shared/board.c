@@ -64,6 +64,8 @@ static const struct {
 	[BOARD_REFUSED] = { "refused", "Requests refused for lack of room." },
 	[BOARD_DB_ERRORS] = { "db_errors",
 	    "Failed operations on the database." },
+	[BOARD_TURN_US] = { "longest_turn_us",
+	    "Longest turn of the event loop, processor time in microseconds." },
 };
 
 const char *
@@ -175,6 +177,19 @@ board_add(struct board *board, enum board_counter counter, int64_t n)
 	if (board != NULL)
 		__atomic_fetch_add(&board->map->counter[counter], n,
 		    __ATOMIC_RELAXED);
+}
+
+void
+board_max(struct board *board, enum board_counter counter, int64_t n)
+{
+	if (board != NULL && board->map->counter[counter] < n)
+		board->map->counter[counter] = n;
+}
+
+bool
+board_is_max(enum board_counter counter)
+{
+	return counter == BOARD_TURN_US;
 }
 
 /*
@@ -320,7 +335,10 @@ add_counters(const struct layout *map, void *arg)
 	}
 	row->processes++;
 	for (int i = 0; i < BOARD__MAX; i++)
-		row->counter[i] += map->counter[i];
+		if (!board_is_max((enum board_counter)i))
+			row->counter[i] += map->counter[i];
+		else if (row->counter[i] < map->counter[i])
+			row->counter[i] = map->counter[i];
 }
 
 static int

@@ -8,7 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What is counted.  The first one goes up and down, the others only up. */
+/*
+ * What is counted.  The first one goes up and down, the last is a maximum, the
+ * others only go up.
+ */
 enum board_counter {
 	BOARD_CLIENTS,   /* held now */
 	BOARD_REQUESTS,  /* begun */
@@ -19,6 +22,7 @@ enum board_counter {
 	BOARD_SLOW,      /* clients cut because they did not read */
 	BOARD_REFUSED,   /* requests refused for lack of room */
 	BOARD_DB_ERRORS, /* failed operations on the database */
+	BOARD_TURN_US,   /* the longest turn of the loop; see board_max */
 	BOARD__MAX
 };
 
@@ -45,6 +49,13 @@ void board_bury(const char *run_dir, const char *program, pid_t pid);
 
 /* Adds to a counter. */
 void board_add(struct board *board, enum board_counter counter, int64_t n);
+
+/*
+ * Raises a counter to `n` where it is lower; for those that tell the largest
+ * of something.  Of several processes the largest counts.
+ */
+void board_max(struct board *board, enum board_counter counter, int64_t n);
+bool board_is_max(enum board_counter counter);
 
 /* One subscriber more (+1) or less (-1) of a channel or prefix. */
 void board_subscriber(struct board *board, const char *name, size_t len,

@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 
 #include "shared/change.h"
+#include "shared/clock.h"
 #include "shared/db.h"
 #include "shared/rows.h"
 #include "shared/str.h"
@@ -24,6 +25,9 @@ enum column {
 	COL_EXPIRES_MS,
 	COL_DATA,
 };
+
+#define COUNT_STEP 2000 /* rows counted by one statement */
+#define COUNT_LOOK 64   /* rows between two looks at the clock */
 
 void
 change_read_key(struct change *ch, struct sqlite3_stmt *stmt)
@@ -222,23 +226,131 @@ change_watermark(struct db *db, const char *name, size_t len, bool is_prefix,
 	return status;
 }
 
-enum db_status
-change_channel_info(struct db *db, const char *channel,
-    struct change_info *info)
+/* One integer of a bound statement; *value is left alone if there is none. */
+static enum db_status
+read_integer(struct db *db, sqlite3_stmt *stmt, int64_t *value)
 {
-	sqlite3_stmt *stmt = db->stmt[DB_CHANNEL_INFO];
 	enum db_status status;
-	int rc;
+	int rc = sqlite3_step(stmt);
 
-	*info = (struct change_info){ 0 };
+	if (rc == SQLITE_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL)
+		*value = sqlite3_column_int64(stmt, 0);
+	status = db_status(db, rc);
+	db_done(stmt);
+	return status;
+}
+
+enum db_status
+change_any_expired(struct db *db, bool *any)
+{
+	sqlite3_stmt *stmt = db->stmt[DB_ANY_EXPIRED];
+	enum db_status status;
+	int64_t found = 0;
+
+	sqlite3_bind_int64(stmt, 1, clock_wall_ms());
+	status = read_integer(db, stmt, &found);
+	*any = found != 0;
+	return status;
+}
+
+enum db_status
+change_is_expired(struct db *db, int64_t id, bool *expired)
+{
+	sqlite3_stmt *stmt = db->stmt[DB_CHANGE_EXPIRY];
+	struct change ch = { 0 };
+	enum db_status status;
+
+	sqlite3_bind_int64(stmt, 1, id);
+	status = read_integer(db, stmt, &ch.expires_ms);
+	*expired = change_expired(&ch, clock_wall_ms());
+	return status;
+}
+
+static void
+add_to_info(struct change_info *info, int64_t n, int64_t first, int64_t last)
+{
+	if (n > 0 && info->count == 0)
+		info->first_id = first;
+	if (n > 0)
+		info->last_id = last;
+	info->count += n;
+}
+
+/* Row by row, as some may have run out. */
+static enum db_status
+count_rows(struct db *db, struct change_info *info, const char *channel,
+    int64_t until_us, bool *done)
+{
+	sqlite3_stmt *stmt = db->stmt[DB_CHANNEL_EXPIRIES_AFTER];
+	int64_t now_ms = clock_wall_ms();
+	enum db_status status;
+	int rows = 0, rc;
+
 	bind_text(stmt, 1, channel);
-	rc = sqlite3_step(stmt);
+	sqlite3_bind_int64(stmt, 2, info->seen_id);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		struct change ch = { .id = sqlite3_column_int64(stmt, 0),
+			.expires_ms = sqlite3_column_int64(stmt, 1) };
+
+		info->seen_id = ch.id;
+		if (!change_expired(&ch, now_ms))
+			add_to_info(info, 1, ch.id, ch.id);
+		if (++rows % COUNT_LOOK == 0 && clock_mono_us() >= until_us)
+			break;
+	}
+	*done = rc == SQLITE_DONE;
+	status = db_status(db, rc);
+	db_done(stmt);
+	return status;
+}
+
+/* As many as one statement counts; they are in an index. */
+static enum db_status
+count_step(struct db *db, sqlite3_stmt *stmt, struct change_info *info,
+    bool *done)
+{
+	enum db_status status;
+	int rc = sqlite3_step(stmt);
+
+	*done = true;
 	if (rc == SQLITE_ROW) {
-		info->count = sqlite3_column_int64(stmt, 0);
-		info->first_id = sqlite3_column_int64(stmt, 1);
-		info->last_id = sqlite3_column_int64(stmt, 2);
+		int64_t n = sqlite3_column_int64(stmt, 0);
+
+		info->seen_id =
+		    n == 0 ? info->seen_id : sqlite3_column_int64(stmt, 2);
+		add_to_info(info, n, sqlite3_column_int64(stmt, 1),
+		    info->seen_id);
+		*done = n < COUNT_STEP;
 	}
 	status = db_status(db, rc);
 	db_done(stmt);
+	return status;
+}
+
+enum db_status
+change_count(struct db *db, struct change_info *info, const char *channel,
+    int64_t until_us, bool *done)
+{
+	enum db_status status;
+	bool any_expired = false;
+
+	*done = false;
+	status = channel == NULL ? DB_OK : change_any_expired(db, &any_expired);
+	if (status == DB_OK && any_expired)
+		return count_rows(db, info, channel, until_us, done);
+	while (status == DB_OK && !*done) {
+		sqlite3_stmt *stmt =
+		    db->stmt[channel == NULL ? DB_COUNT_AFTER
+					     : DB_CHANNEL_COUNT];
+		int at = 1;
+
+		if (channel != NULL)
+			bind_text(stmt, at++, channel);
+		sqlite3_bind_int64(stmt, at++, info->seen_id);
+		sqlite3_bind_int(stmt, at, COUNT_STEP);
+		status = count_step(db, stmt, info, done);
+		if (clock_mono_us() >= until_us)
+			break;
+	}
 	return status;
 }

@@ -95,13 +95,24 @@ enum db_status change_publish_all(struct db *db,
 enum db_status change_watermark(struct db *db, const char *name, size_t len,
     bool is_prefix, int64_t *pruned_id);
 
-/* What is kept of a channel. */
+/* Whether any message of the table ran out; whether this one did. */
+enum db_status change_any_expired(struct db *db, bool *any);
+enum db_status change_is_expired(struct db *db, int64_t id, bool *expired);
+
+/* What is kept of a channel and can be delivered.  `= {0}` begins to count. */
 struct change_info {
 	int64_t count;    /* messages */
 	int64_t first_id; /* 0 = none */
 	int64_t last_id;  /* 0 = none */
+	int64_t seen_id;  /* looked at up to here */
 };
-enum db_status change_channel_info(struct db *db, const char *channel,
-    struct change_info *info);
+
+/*
+ * Counts the messages of a channel that have not run out, or for NULL all
+ * messages of the table, until about `until_us` (monotonic, microseconds).
+ * *done tells that `info` is complete; else the caller calls again.
+ */
+enum db_status change_count(struct db *db, struct change_info *info,
+    const char *channel, int64_t until_us, bool *done);
 
 #endif

@@ -18,13 +18,14 @@
 #include "shared/clock.h"
 #include "shared/config_file.h"
 #include "shared/hub.h"
-#include "shared/interest.h"
 #include "shared/log.h"
 #include "shared/loss.h"
 #include "shared/mute.h"
+#include "shared/place.h"
 #include "shared/settle.h"
 #include "shared/sink.h"
 #include "shared/str.h"
+#include "shared/want.h"
 
 /* Of those that beat often: at first, doubling, up to this. */
 #define BEAT_FIRST_MS 250
@@ -316,35 +317,24 @@ client_unsubscribe(struct client *client, const struct want *want, size_t n)
 	}
 }
 
-enum db_status
+void
 client_attach(struct client *client, struct hub *hub, struct sink *sink,
-    struct form *form, struct interest *interest, int64_t life_ms)
+    struct form *form, const struct place *place, int64_t life_ms)
 {
-	enum db_status status;
-	int64_t after = 0;
-
-	status = hub_refresh(hub);
-	if (status == DB_OK)
-		status = interest_resolve(&hub->db, interest, hub->newest,
-		    &after, &client->reset);
-	if (status != DB_OK) {
-		form_release(&hub->forms, form);
-		return status;
-	}
 	TAILQ_INIT(&client->mutes);
 	client->hub = hub;
 	client->sink = sink;
 	client->form = form;
-	client->pos = after;
-	client->conditional = interest->conditional;
+	client->pos = place->after;
+	client->reset = place->reset;
 	client->ends_ms = clock_mono_ms() + life_ms;
-	client_subscribe(client, interest->wants.p, interest->wants.n, after);
+	client_subscribe(client, place->wants->p, place->wants->n,
+	    place->after);
 	TAILQ_INSERT_TAIL(&hub->clients, client, link);
 	hub->nclients++;
 	board_add(hub->board, BOARD_CLIENTS, 1);
 	ev_init(&client->timer, on_timer);
 	client->timer.data = client;
-	return DB_OK;
 }
 
 void

@@ -19,7 +19,7 @@ struct change;
 struct chunk;
 struct form;
 struct hub;
-struct interest;
+struct place;
 struct sink;
 struct want;
 
@@ -74,15 +74,12 @@ struct client {
 };
 
 /*
- * Attaches a client: looks up its cursor, subscribes, sets client->pos (where
+ * Attaches a client, whose place is found: subscribes, sets client->pos (where
  * it starts) and client->reset.  `form` is taken over.  `life_ms` is how long
- * it may stay.  Write the head then, and call client_start.  Returns DB_OK, or
- * why the database does not answer: nothing is attached then, and the form is
- * released.
+ * it may stay.  Write the head then, and call client_start.
  */
-enum db_status client_attach(struct client *client, struct hub *hub,
-    struct sink *sink, struct form *form, struct interest *interest,
-    int64_t life_ms);
+void client_attach(struct client *client, struct hub *hub, struct sink *sink,
+    struct form *form, const struct place *place, int64_t life_ms);
 
 /*
  * Lets it beat often, for one whose leaving shows only when something is sent.

@@ -215,6 +215,24 @@ is_admitted(struct conn *conn)
 	return admit_head(conn->server, req, &conn->in.body_max) == 0;
 }
 
+void
+conn_go_on(struct conn *conn)
+{
+	struct server *server = conn->server;
+
+	if (conn->client.hub == NULL) {
+		conn_answered(conn);
+		return;
+	}
+	set_state(conn, CONN_HELD);
+	drop_req(conn);
+	count_incoming(conn);
+	/* It was on its way when we stopped: it ends in order. */
+	if (server->stopping)
+		conn->client.ends_ms = clock_mono_ms();
+	client_start(&conn->client);
+}
+
 /* Hands a whole request to the program. */
 static void
 begin(struct conn *conn)
@@ -227,17 +245,8 @@ begin(struct conn *conn)
 	conn->client.gone = on_gone;
 	if (req_parse_args(req) == 0)
 		server->program->handle(server, conn, req);
-	if (conn->client.hub != NULL) {
-		set_state(conn, CONN_HELD);
-		drop_req(conn);
-		count_incoming(conn);
-		/* It was on its way when we stopped: it ends in order. */
-		if (server->stopping)
-			conn->client.ends_ms = clock_mono_ms();
-		client_start(&conn->client);
-	} else if (conn->sink.ended) {
-		conn_answered(conn);
-	}
+	if (conn->client.hub != NULL || conn->sink.ended)
+		conn_go_on(conn);
 }
 
 /* The parameters of a FastCGI request are complete. */

@@ -70,6 +70,12 @@ void conn_close(struct conn *conn);
 /* Whether it is kept between two requests. */
 bool conn_is_idle(const struct conn *conn);
 
+/*
+ * The program is done with a request that it kept: it has answered, or attached
+ * conn->client and pushed the head, or the connection is closed.
+ */
+void conn_go_on(struct conn *conn);
+
 /* Closes those that wait for a request; returns how many others remain. */
 unsigned conn_stop_idle(void);
 

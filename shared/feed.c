@@ -11,6 +11,8 @@
 
 #include <stdlib.h>
 
+#include <sqlite3.h>
+
 #include "shared/backlog.h"
 #include "shared/board.h"
 #include "shared/change.h"
@@ -27,6 +29,8 @@
 #define QUEUE_HIGH  (64 * 1024) /* bytes queued, above: not fed, not live */
 #define STUCK_MS    2500        /* no byte taken: lag counts as stuck */
 #define ANSWER_HIGH (1 << 20)   /* bytes in one answer of a long poll */
+#define SCAN_FROM   500         /* subscriptions: see look_at_watermarks */
+#define SCAN_MAX    10000       /* watermarks that are gone through */
 
 static const struct transport *
 transport_of(const struct client *client)
@@ -183,28 +187,115 @@ is_wanted(const struct change *ch, void *arg)
 	return subs_lack(&client->subs, client->hub, ch);
 }
 
-/* In the snapshot in which it goes on reading: was something pruned? */
-static enum db_status
-look_for_losses(void *arg)
+/* A client that looks for losses. */
+struct look {
+	struct client *client; /* who */
+	int64_t pruned;        /* of the channel at hand */
+	bool lost;             /* something that it had not seen */
+};
+
+static int64_t
+place_of(const struct client *client, const struct sub *sub)
 {
-	struct client *client = arg;
-	enum db_status status = DB_OK;
-	bool lost = false;
+	return sub->after > client->pos ? sub->after : client->pos;
+}
+
+/* Each by itself. */
+static enum db_status
+look_one_by_one(struct look *look)
+{
+	struct client *client = look->client;
+	struct hub *hub = client->hub;
+	enum db_status status;
 	struct sub *sub;
 
 	SUBS_FOREACH(sub, &client->subs)
 	{
 		const struct topic *topic = sub->topic;
-		int64_t pos =
-		    sub->after > client->pos ? sub->after : client->pos;
 
-		status = loss_look(&client->hub->db, topic->name, topic->len,
-		    topic->is_prefix, pos, &sub->told, &lost);
+		if (subs_covered(&client->subs, hub, sub)) {
+			if (sub->told == LOSS_UNKNOWN)
+				sub->told = 0;
+			continue;
+		}
+		status = loss_look(&hub->db, topic->name, topic->len,
+		    topic->is_prefix, place_of(client, sub), &sub->told,
+		    &look->lost);
 		if (status != DB_OK)
 			return status;
 	}
+	return DB_OK;
+}
+
+static void
+look_at_sub(struct sub *sub, void *arg)
+{
+	struct look *look = arg;
+
+	if (sub->told != LOSS_UNKNOWN && look->pruned > sub->told &&
+	    look->pruned > place_of(look->client, sub))
+		look->lost = true;
+	if (look->pruned > sub->told)
+		sub->told = look->pruned;
+}
+
+/*
+ * With thousands of subscriptions it is cheaper to go through the watermarks
+ * behind its place, if they are few.  *all tells that they were.
+ */
+static enum db_status
+look_at_watermarks(struct look *look, bool *all)
+{
+	struct client *client = look->client;
+	struct hub *hub = client->hub;
+	sqlite3_stmt *stmt = hub->db.stmt[DB_WATERMARKS_ABOVE];
+	enum db_status status;
+	struct sub *sub;
+	int rows = 0, rc;
+
+	sqlite3_bind_int64(stmt, 1, client->pos);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && rows++ < SCAN_MAX) {
+		size_t len = (size_t)sqlite3_column_bytes(stmt, 0);
+
+		look->pruned = sqlite3_column_int64(stmt, 1);
+		if (len == 0)
+			SUBS_FOREACH(sub, &client->subs)
+			{
+				look_at_sub(sub, look);
+			}
+		else
+			subs_match(&client->subs, hub,
+			    (const char *)sqlite3_column_text(stmt, 0), len,
+			    look_at_sub, look);
+	}
+	*all = rc == SQLITE_DONE;
+	status = db_status(&hub->db, rc);
+	db_done(stmt);
+	SUBS_FOREACH(sub, &client->subs)
+	{
+		if (*all && sub->told == LOSS_UNKNOWN)
+			sub->told = 0;
+	}
+	return status;
+}
+
+/* In the snapshot in which it goes on reading: was something pruned? */
+static enum db_status
+look_for_losses(void *arg)
+{
+	struct look look = { .client = arg };
+	struct client *client = arg;
+	enum db_status status = DB_OK;
+	bool all = false;
+
+	if (client->subs.n > SCAN_FROM)
+		status = look_at_watermarks(&look, &all);
+	if (status == DB_OK && !all)
+		status = look_one_by_one(&look);
+	if (status != DB_OK)
+		return status;
 	client->unlearned = false;
-	if (lost)
+	if (look.lost)
 		client_tell_reset(client, client->pos);
 	return DB_OK;
 }

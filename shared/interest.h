@@ -7,7 +7,6 @@
 #include <stdint.h>
 
 #include "shared/cursor.h"
-#include "shared/db.h"
 #include "shared/want.h"
 
 struct req;
@@ -29,16 +28,5 @@ struct interest {
 int interest_read(struct req *req, struct interest *interest,
     bool may_be_empty);
 void interest_free(struct interest *interest);
-
-/*
- * Where to start: sets *after to the id behind which the client reads on, and
- * *reset if it may have missed something, or its cursor is of another epoch or
- * beyond `newest`, the newest id of db->epoch.  For CURSOR_AT with nothing
- * wrong *after is the client's own id.  The wants learn of which prunings it is
- * told by that (want->told).  With newest_only *after is not before the last
- * message.
- */
-enum db_status interest_resolve(struct db *db, struct interest *interest,
-    int64_t newest, int64_t *after, bool *reset);
 
 #endif

@@ -15,6 +15,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/cgi.h \
 	%D%/change.c \
 	%D%/change.h \
+	%D%/chore.c \
+	%D%/chore.h \
 	%D%/chunk.c \
 	%D%/chunk.h \
 	%D%/client.c \
@@ -71,6 +73,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/packet.h \
 	%D%/park.c \
 	%D%/park.h \
+	%D%/place.c \
+	%D%/place.h \
 	%D%/prune.c \
 	%D%/prune.h \
 	%D%/publish.c \
@@ -85,6 +89,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/rows.h \
 	%D%/schema.c \
 	%D%/schema.h \
+	%D%/seek.c \
+	%D%/seek.h \
 	%D%/sendq.c \
 	%D%/sendq.h \
 	%D%/server.c \

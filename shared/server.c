@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "shared/board.h"
+#include "shared/chore.h"
 #include "shared/client.h"
 #include "shared/clock.h"
 #include "shared/conn.h"
@@ -34,8 +35,10 @@
 #include "shared/listener.h"
 #include "shared/log.h"
 #include "shared/req.h"
+#include "shared/seek.h"
 #include "shared/server.h"
 #include "shared/str.h"
+#include "shared/turns.h"
 #include "shared/user.h"
 #include "shared/writer.h"
 
@@ -112,6 +115,9 @@ server_init(struct server *server, const struct program *program,
 	signal(SIGHUP, SIG_IGN);
 	descriptors_raise();
 	ev_default_loop(0);
+	/* A CGI program has nobody else to wait for. */
+	if (!is_cgi)
+		chore_init();
 	server->board = board_open(server->config.run_dir, program->name,
 	    is_cgi ? CGI_SLOTS : BOARD_SLOTS);
 	status = hub_start(&server->hub, &server->config, server->board);
@@ -283,6 +289,7 @@ server_plan_descriptors(const struct server *server)
 void
 server_run(struct server *server)
 {
+	turns_time(server->board);
 	ev_timer_init(&server->trim, on_trim, TRIM_S, TRIM_S);
 	ev_timer_start(EV_DEFAULT_UC_ & server->trim);
 	if (server->is_cgi)
@@ -295,6 +302,7 @@ server_free(struct server *server)
 {
 	stop_listening(server);
 	writer_stop(server->writer);
+	chore_drop_all();
 	conn_close_all();
 	link_close_all();
 	hub_stop(&server->hub);
@@ -464,28 +472,97 @@ is_http2(const struct req *req)
 	       strncmp(req_var(req, "SERVER_PROTOCOL"), "HTTP/2", 6) == 0;
 }
 
-int
-server_hold(struct server *server, struct conn *conn, struct req *req,
-    const struct transport *transport, const char *param,
-    struct interest *interest, int64_t life_ms)
-{
-	enum db_status status;
+/* A client whose place is looked for. */
+struct holding {
+	struct seek seek;      /* first: it is found so */
+	struct server *server; /* whose */
+	struct conn *conn;     /* the client's */
+	struct form *form;     /* how it is framed */
+	int64_t life_ms;       /* it may stay */
+	held_fn *held;         /* writes the head */
+	bool *over;            /* of server_hold, NULL = that has returned */
+};
 
-	if ((int64_t)server->hub.nclients >= server->config.max_clients ||
-	    (conn->sink.kind != SINK_LINK && descriptors_are_short()) ||
-	    (server->stopping && conn->sink.kind == SINK_FCGI)) {
-		board_add(server->board, BOARD_REFUSED, 1);
-		req_fail(req, 503, 1202,
-		    "this server holds as many clients as it may");
-		return -1;
+static void
+free_holding(struct seek *seek)
+{
+	struct holding *h = (struct holding *)(void *)seek;
+
+	form_release(&h->server->hub.forms, h->form);
+	seek_free(seek);
+	free(h);
+}
+
+static bool
+is_crowded(struct server *server, const struct conn *conn)
+{
+	return (int64_t)server->hub.nclients + chore_count() >=
+		   server->config.max_clients ||
+	       (conn->sink.kind != SINK_LINK && descriptors_are_short()) ||
+	       (server->stopping && conn->sink.kind == SINK_FCGI);
+}
+
+static void
+refuse_crowd(struct server *server, struct req *req)
+{
+	board_add(server->board, BOARD_REFUSED, 1);
+	req_fail(req, 503, 1202, "this server holds as many clients as it may");
+}
+
+static void
+on_place(struct seek *seek, enum db_status status)
+{
+	struct holding *h = (struct holding *)(void *)seek;
+	struct server *server = h->server;
+	struct conn *conn = h->conn;
+	bool *over = h->over;
+
+	if (over != NULL)
+		*over = true;
+	if (!conn->sink.is_open) {
+		/* It did not wait for us. */
+	} else if (status != DB_OK) {
+		server_db_refusal(server, conn->req, status,
+		    server->hub.db.error);
+	} else if (is_crowded(server, conn)) {
+		refuse_crowd(server, conn->req);
+	} else {
+		conn->client.conditional = seek->interest.conditional;
+		client_attach(&conn->client, &server->hub, &conn->sink, h->form,
+		    &seek->place, h->life_ms);
+		h->form = NULL;
+		if (is_http2(conn->req))
+			client_beat_often(&conn->client);
+		h->held(server, conn, conn->req);
 	}
-	status = client_attach(&conn->client, &server->hub, &conn->sink,
-	    form_get(&server->hub.forms, transport, param), interest, life_ms);
-	if (status != DB_OK) {
-		server_db_refusal(server, req, status, server->hub.db.error);
-		return -1;
+	free_holding(seek);
+	if (over == NULL)
+		conn_go_on(conn);
+}
+
+void
+server_hold(struct server *server, struct conn *conn,
+    const struct transport *transport, const char *param,
+    const struct interest *interest, int64_t life_ms, held_fn *held)
+{
+	bool over = false;
+	struct holding *h = xcalloc(1, sizeof(*h));
+
+	*h = (struct holding){ .seek = { .interest = *interest,
+				   .found = on_place,
+				   .drop = free_holding },
+		.server = server,
+		.conn = conn,
+		.form = form_get(&server->hub.forms, transport, param),
+		.life_ms = life_ms,
+		.held = held,
+		.over = &over };
+	if (is_crowded(server, conn)) {
+		refuse_crowd(server, conn->req);
+		free_holding(&h->seek);
+		return;
 	}
-	if (is_http2(req))
-		client_beat_often(&conn->client);
-	return 0;
+	seek_begin(&h->seek, &server->hub);
+	if (!over)
+		h->over = NULL;
 }

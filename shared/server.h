@@ -103,14 +103,17 @@ void server_db_refusal(struct server *server, struct req *req,
     enum db_status status, const char *detail);
 
 /*
- * Holds a client: refuses with 503 if there are too many or the database does
- * not answer.  Otherwise the request's interest is attached to conn->client for
- * `life_ms` and 0 is returned: write the head, then client_start.
+ * Holds a client: its place is found, conn->client attached for `life_ms`, and
+ * `held` called, which writes the head.  Refuses with 503 if there are too many
+ * or the database does not answer.  Takes the interest over, whose names are
+ * the request's.  It may take some turns of the loop; conn->req lives on.
  */
 struct interest;
-int server_hold(struct server *server, struct conn *conn, struct req *req,
+typedef void held_fn(struct server *server, struct conn *conn,
+    const struct req *req);
+void server_hold(struct server *server, struct conn *conn,
     const struct transport *transport, const char *param,
-    struct interest *interest, int64_t life_ms);
+    const struct interest *interest, int64_t life_ms, held_fn *held);
 
 /* A random life within the bounds of the configuration, ms. */
 int64_t server_life(const struct server *server);

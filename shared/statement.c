@@ -7,6 +7,9 @@
 #include "shared/db.h"
 
 static const char *const statements[DB__MAX] = {
+	[DB_ANY_EXPIRED] =
+#include "sql/any_expired.inc"
+	    ,
 	[DB_APPLICATION_ID] =
 #include "sql/application_id.inc"
 	    ,
@@ -19,6 +22,9 @@ static const char *const statements[DB__MAX] = {
 	[DB_CHANGES_AFTER] =
 #include "sql/changes_after.inc"
 	    ,
+	[DB_CHANGES_BEFORE] =
+#include "sql/changes_before.inc"
+	    ,
 	[DB_CHANGES_CHANNEL_AFTER] =
 #include "sql/changes_channel_after.inc"
 	    ,
@@ -27,6 +33,9 @@ static const char *const statements[DB__MAX] = {
 	    ,
 	[DB_CHANGE_DELETE] =
 #include "sql/change_delete.inc"
+	    ,
+	[DB_CHANGE_EXPIRY] =
+#include "sql/change_expiry.inc"
 	    ,
 	[DB_CHANGE_GET] =
 #include "sql/change_get.inc"
@@ -37,20 +46,23 @@ static const char *const statements[DB__MAX] = {
 	[DB_CHANGE_INSERT_ROWS] =
 #include "sql/change_insert_rows.inc"
 	    ,
+	[DB_CHANNEL_COUNT] =
+#include "sql/channel_count.inc"
+	    ,
+	[DB_CHANNEL_EXPIRIES_AFTER] =
+#include "sql/channel_expiries_after.inc"
+	    ,
 	[DB_CHANNEL_IDS] =
 #include "sql/channel_ids.inc"
-	    ,
-	[DB_CHANNEL_INFO] =
-#include "sql/channel_info.inc"
-	    ,
-	[DB_CHANNEL_LAST_IDS] =
-#include "sql/channel_last_ids.inc"
 	    ,
 	[DB_CHANNEL_NEWEST] =
 #include "sql/channel_newest.inc"
 	    ,
 	[DB_CHANNEL_NEXT_ID] =
 #include "sql/channel_next_id.inc"
+	    ,
+	[DB_CHANNEL_PREVIOUS_ID] =
+#include "sql/channel_previous_id.inc"
 	    ,
 	[DB_CHANNEL_TIMES] =
 #include "sql/channel_times.inc"
@@ -63,6 +75,9 @@ static const char *const statements[DB__MAX] = {
 	    ,
 	[DB_COMMIT] =
 #include "sql/commit.inc"
+	    ,
+	[DB_COUNT_AFTER] =
+#include "sql/count_after.inc"
 	    ,
 	[DB_DATA_VERSION] =
 #include "sql/data_version.inc"
@@ -84,9 +99,6 @@ static const char *const statements[DB__MAX] = {
 	    ,
 	[DB_MAX_DATA_SET] =
 #include "sql/max_data_set.inc"
-	    ,
-	[DB_PREFIX_LAST_IDS] =
-#include "sql/prefix_last_ids.inc"
 	    ,
 	[DB_PREFIX_WATERMARK] =
 #include "sql/prefix_watermark.inc"
@@ -120,9 +132,6 @@ static const char *const statements[DB__MAX] = {
 	    ,
 	[DB_SIZE] =
 #include "sql/size.inc"
-	    ,
-	[DB_TOTALS] =
-#include "sql/totals.inc"
 	    ,
 	[DB_USER_VERSION] =
 #include "sql/user_version.inc"

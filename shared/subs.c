@@ -112,27 +112,77 @@ subs_take(struct subs *subs)
 	return NULL;
 }
 
+void
+subs_match(const struct subs *subs, const struct hub *hub, const char *channel,
+    size_t len, void (*each)(struct sub *, void *), void *arg)
+{
+	uint64_t h = name_hash_begin(true);
+	struct sub *sub;
+
+	sub = find(subs, name_hash(channel, len, false), channel, len, false);
+	if (sub != NULL)
+		each(sub, arg);
+	for (size_t i = 0; subs->nprefixes > 0 && i < len && i < 255; i++) {
+		h = name_hash_add(h, channel[i]);
+		if (hub->topics.prefix_lens[i + 1] == 0)
+			continue;
+		sub = find(subs, name_hash_end(h), channel, i + 1, true);
+		if (sub != NULL)
+			each(sub, arg);
+	}
+}
+
+/* What is looked for among the subscriptions that match. */
+struct lack {
+	int64_t id; /* of the message */
+	bool found; /* one lacks it */
+};
+
+static void
+lacks(struct sub *sub, void *arg)
+{
+	struct lack *lack = arg;
+
+	lack->found = lack->found || sub->after < lack->id;
+}
+
 bool
 subs_lack(const struct subs *subs, const struct hub *hub,
     const struct change *ch)
 {
-	const struct sub *sub;
-	uint64_t h = name_hash_begin(true);
+	struct lack lack = { .id = ch->id };
 
-	sub = find(subs, name_hash(ch->channel, ch->channel_len, false),
-	    ch->channel, ch->channel_len, false);
-	if (sub != NULL && sub->after < ch->id)
-		return true;
-	for (size_t i = 0;
-	     subs->nprefixes > 0 && i < ch->channel_len && i < 255; i++) {
-		h = name_hash_add(h, ch->channel[i]);
-		if (hub->topics.prefix_lens[i + 1] == 0)
-			continue;
-		sub = find(subs, name_hash_end(h), ch->channel, i + 1, true);
-		if (sub != NULL && sub->after < ch->id)
-			return true;
-	}
-	return false;
+	subs_match(subs, hub, ch->channel, ch->channel_len, lacks, &lack);
+	return lack.found;
+}
+
+/* What is looked for: a prefix other than the subscription itself. */
+struct cover {
+	const struct sub *sub; /* that is to be covered */
+	bool found;            /* it is */
+};
+
+static void
+covers(struct sub *sub, void *arg)
+{
+	struct cover *cover = arg;
+
+	cover->found =
+	    cover->found || (sub != cover->sub && sub->topic->is_prefix &&
+				sub->after <= cover->sub->after);
+}
+
+bool
+subs_covered(const struct subs *subs, const struct hub *hub,
+    const struct sub *sub)
+{
+	struct cover cover = { .sub = sub };
+
+	if (subs->nprefixes == 0)
+		return false;
+	subs_match(subs, hub, sub->topic->name, sub->topic->len, covers,
+	    &cover);
+	return cover.found;
 }
 
 struct want *

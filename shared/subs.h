@@ -47,6 +47,17 @@ struct sub *subs_take(struct subs *subs);
 bool subs_lack(const struct subs *subs, const struct hub *hub,
     const struct change *ch);
 
+/* Whether another prefix of the set covers all that this subscription does. */
+bool subs_covered(const struct subs *subs, const struct hub *hub,
+    const struct sub *sub);
+
+/*
+ * Calls `each` with every subscription that a channel's name matches.
+ */
+void subs_match(const struct subs *subs, const struct hub *hub,
+    const char *channel, size_t len, void (*each)(struct sub *, void *),
+    void *arg);
+
 /*
  * The subscriptions that lack something up to the id `upto`, as wants; the
  * caller frees.

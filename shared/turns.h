@@ -17,6 +17,10 @@ struct turns {
 
 void turns_init(struct turns *turns, void (*piece)(void *arg), void *arg);
 
+/* Has the board tell the longest turn of the loop from now on. */
+struct board;
+void turns_time(struct board *board);
+
 /* There is work; starting twice is fine, and so is stopping. */
 void turns_start(struct turns *turns);
 void turns_stop(struct turns *turns);

@@ -64,22 +64,36 @@ wants_add(struct wants *wants, const char *name, size_t len, bool is_prefix)
 	return true;
 }
 
-bool
-wants_match(const struct wants *wants, const char *channel, size_t len)
+/* Whether a name begins with one of the prefixes, in its first `len` bytes. */
+static bool
+has_prefix(const struct wants *wants, const char *name, size_t len)
 {
 	uint64_t h = name_hash_begin(true);
 
+	for (size_t i = 0; wants->nprefixes > 0 && i < len && i < 255; i++) {
+		h = name_hash_add(h, name[i]);
+		if (wants->prefix_lens[i + 1] > 0 &&
+		    *find(wants, name_hash_end(h), name, i + 1, true) != 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+wants_covered(const struct wants *wants, const struct want *want)
+{
+	return has_prefix(wants, want->name,
+	    want->is_prefix ? want->len - 1 : want->len);
+}
+
+bool
+wants_match(const struct wants *wants, const char *channel, size_t len)
+{
 	if (wants->n > wants->nprefixes &&
 	    *find(wants, name_hash(channel, len, false), channel, len, false) !=
 		0)
 		return true;
-	for (size_t i = 0; wants->nprefixes > 0 && i < len && i < 255; i++) {
-		h = name_hash_add(h, channel[i]);
-		if (wants->prefix_lens[i + 1] > 0 &&
-		    *find(wants, name_hash_end(h), channel, i + 1, true) != 0)
-			return true;
-	}
-	return false;
+	return has_prefix(wants, channel, len);
 }
 
 void

@@ -32,6 +32,9 @@ struct wants {
 bool wants_add(struct wants *wants, const char *name, size_t len,
     bool is_prefix);
 
+/* Whether another prefix of the set covers all that this want does. */
+bool wants_covered(const struct wants *wants, const struct want *want);
+
 /* Whether a channel is wanted. */
 bool wants_match(const struct wants *wants, const char *channel, size_t len);
 

@@ -1,25 +1,30 @@
 # SPDX-License-Identifier: MIT
 SQL = \
+	%D%/any_expired.sql \
 	%D%/application_id.sql \
 	%D%/begin.sql \
 	%D%/begin_immediate.sql \
 	%D%/change_dedup.sql \
 	%D%/change_delete.sql \
+	%D%/change_expiry.sql \
 	%D%/change_get.sql \
 	%D%/change_insert.sql \
 	%D%/change_insert_rows.sql \
 	%D%/changes_after.sql \
+	%D%/changes_before.sql \
 	%D%/changes_channel_after.sql \
+	%D%/channel_count.sql \
+	%D%/channel_expiries_after.sql \
 	%D%/channel_ids.sql \
-	%D%/channel_info.sql \
-	%D%/channel_last_ids.sql \
 	%D%/channel_newest.sql \
 	%D%/channel_next_id.sql \
+	%D%/channel_previous_id.sql \
 	%D%/channel_times.sql \
 	%D%/channel_watermark.sql \
 	%D%/checkpoint.sql \
 	%D%/commit.sql \
 	%D%/connect.sql \
+	%D%/count_after.sql \
 	%D%/create.sql \
 	%D%/data_version.sql \
 	%D%/durability_power.sql \
@@ -31,7 +36,6 @@ SQL = \
 	%D%/head.sql \
 	%D%/incremental_vacuum.sql \
 	%D%/max_data_set.sql \
-	%D%/prefix_last_ids.sql \
 	%D%/prefix_watermark.sql \
 	%D%/prune_bytes.sql \
 	%D%/prune_channel_count.sql \
@@ -46,7 +50,6 @@ SQL = \
 	%D%/savepoint.sql \
 	%D%/schema.sql \
 	%D%/size.sql \
-	%D%/totals.sql \
 	%D%/user_version.sql \
 	%D%/watermark_count.sql \
 	%D%/watermark_raise.sql \

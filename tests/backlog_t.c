@@ -13,9 +13,10 @@
 
 #include "shared/backlog.h"
 #include "shared/change.h"
-#include "shared/interest.h"
+#include "shared/place.h"
 #include "shared/schema.h"
 #include "shared/str.h"
+#include "shared/want.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/tap.h"
 
@@ -297,13 +298,41 @@ before_last(const struct want *want, size_t nwant, int64_t n, int64_t newest)
 	int64_t after = newest;
 
 	for (int i = ROWS - 1; i >= 0 && n > 0; i--) {
-		if (rows[i].id == 0 || rows[i].id > newest ||
+		if (rows[i].id == 0 || rows[i].expired || rows[i].id > newest ||
 		    !is_wanted(want, nwant, rows[i].channel))
 			continue;
 		after = rows[i].id - 1;
 		n--;
 	}
 	return after;
+}
+
+/* In pieces as small as they get, or at once. */
+static enum db_status
+resolve_in(const struct want *want, size_t n, const struct cursor *cursor,
+    int64_t newest, int64_t *after, bool *reset, int64_t until_us)
+{
+	struct wants all = { 0 };
+	struct place place;
+	enum db_status status = DB_OK;
+	bool finished = false;
+
+	add_wants(&all, want, n);
+	place_begin(&place, &db, &all, cursor, newest, false);
+	while (status == DB_OK && !finished)
+		status = place_step(&place, &db, until_us, &finished);
+	*after = place.after;
+	*reset = place.reset;
+	place_end(&place);
+	wants_free(&all);
+	return status;
+}
+
+static enum db_status
+resolve(const struct want *want, size_t n, const struct cursor *cursor,
+    int64_t newest, int64_t *after, bool *reset)
+{
+	return resolve_in(want, n, cursor, newest, after, reset, INT64_MAX);
 }
 
 static void
@@ -318,34 +347,21 @@ test_last(void)
 		while (n < 8 && wants[i][n].len > 0)
 			n++;
 		for (size_t c = 0; c < N(counts) * 2; c++) {
-			struct interest in = { .cursor = { .kind = CURSOR_LAST,
-						   .id = counts[c / 2] } };
+			struct cursor cursor = { .kind = CURSOR_LAST,
+				.id = counts[c / 2] };
 			int64_t newest = c % 2 == 0 ? ROWS : ROWS / 2, after;
 			bool reset = true;
 
-			add_wants(&in.wants, wants[i], n);
-			wrong += interest_resolve(&db, &in, newest, &after,
-				     &reset) != DB_OK ||
-				 reset ||
-				 after != before_last(wants[i], n,
-					      counts[c / 2], newest);
-			interest_free(&in);
+			for (int64_t until = 0; until <= 1; until++)
+				wrong += resolve_in(wants[i], n, &cursor,
+					     newest, &after, &reset,
+					     until * INT64_MAX) != DB_OK ||
+					 reset ||
+					 after != before_last(wants[i], n,
+						      counts[c / 2], newest);
 		}
 		is_int(wrong, 0, "-N, wants %zu", i);
 	}
-}
-
-static enum db_status
-resolve(const struct want *want, size_t n, const struct cursor *cursor,
-    int64_t newest, int64_t *after, bool *reset)
-{
-	struct interest in = { .cursor = *cursor };
-	enum db_status status;
-
-	add_wants(&in.wants, want, n);
-	status = interest_resolve(&db, &in, newest, after, reset);
-	interest_free(&in);
-	return status;
 }
 
 static void

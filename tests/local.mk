@@ -343,6 +343,7 @@ dist_check_SCRIPTS += \
 	%D%/mod-tidings-refuses-wrong-directives.t \
 	%D%/mod-tidings-tells-all-that-httpd-knows.t \
 	%D%/mod-tidings-websockets-pass-every-case.t \
+	%D%/no-single-input-holds-the-loop.t \
 	%D%/operations-by-the-ten-thousand-leave-nothing.t \
 	%D%/others-in-httpd-leave-streams-alone.t \
 	%D%/out-of-descriptors-recovers.t \

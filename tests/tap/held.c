@@ -23,6 +23,7 @@
 #include "shared/hub.h"
 #include "shared/interest.h"
 #include "shared/log.h"
+#include "shared/place.h"
 #include "shared/schema.h"
 #include "shared/sink.h"
 #include "shared/str.h"
@@ -138,6 +139,8 @@ hold(struct held *held, const struct transport *transport,
     int sndbuf)
 {
 	struct interest interest = { 0 };
+	struct place place;
+	bool found = false;
 	int fd[2];
 
 	*held = (struct held){ .peer = -1 };
@@ -153,10 +156,16 @@ hold(struct held *held, const struct transport *transport,
 	held->peer = fd[1];
 	sink_open(&held->sink, SINK_RAW, fd[0], &ops, clock_mono_ms());
 	held->client.gone = on_gone;
-	if (client_attach(&held->client, &hub, &held->sink,
-		form_get(&hub.forms, transport, NULL), &interest,
-		life_ms) != DB_OK)
+	if (hub_refresh(&hub) != DB_OK)
 		bail("%s", hub.db.error);
+	place_begin(&place, &hub.db, &interest.wants, &interest.cursor,
+	    hub.newest, false);
+	while (!found)
+		if (place_step(&place, &hub.db, INT64_MAX, &found) != DB_OK)
+			bail("%s", hub.db.error);
+	client_attach(&held->client, &hub, &held->sink,
+	    form_get(&hub.forms, transport, NULL), &place, life_ms);
+	place_end(&place);
 	interest_free(&interest);
 	client_start(&held->client);
 }

@@ -1,0 +1,3 @@
+-- SPDX-License-Identifier: MIT
+-- When the message ?1 runs out; NULL for never.
+SELECT expires_ms FROM changes WHERE id = ?1;
