@@ -348,8 +348,8 @@ run(void *arg)
 		if (w->emptying.first != NULL &&
 		    clock_mono_ms() >= w->next_empty_ms)
 			empty_between(w);
-		if (more || clock_mono_ms() >= w->next_prune_ms ||
-		    (round_is_early(&w->round) && stored > 0))
+		if (clock_mono_ms() >= w->next_prune_ms ||
+		    (stored > 0 && (more || round_is_early(&w->round))))
 			more = prune_between(w, stored);
 	}
 	pthread_mutex_unlock(&w->lock);

@@ -115,7 +115,7 @@ test_series(void)
 	write_to(wal);
 	start(scratch("watched"));
 	if (watch.wd == -1) {
-		skip(5, "there is no inotify here");
+		skip(6, "there is no inotify here");
 		watch_stop(&watch);
 		return;
 	}
@@ -127,6 +127,9 @@ test_series(void)
 	ok(looks >= 12 && looks <= 20,
 	    "from 50 microseconds to 0.4 s, each twice the one before (%d)",
 	    looks);
+	ok(watch.delay_ns > 410000000 && watch.delay_ns <= 820000000,
+	    "until the next one were later than that (%lld)",
+	    (long long)watch.delay_ns);
 	few = looks;
 	looks = 0;
 	finds = true;
@@ -134,6 +137,64 @@ test_series(void)
 	wait_looks(100, 3000);
 	ok(looks >= 3 && looks < few / 2,
 	    "and fewer where they find something (%d)", looks);
+	watch_stop(&watch);
+}
+
+/* Which files of the folder are heard. */
+static void
+test_names(void)
+{
+	static const struct {
+		const char *suffix;
+		bool heard;
+	} rows[] = { { "", true }, { "-wal", true }, { "-bell", true },
+		{ "-shm", false }, { "-prune", false }, { "-belly", false },
+		{ ".backup", false } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char path[400];
+
+		snprintf(path, sizeof(path), "%s%s", scratch("watched"),
+		    rows[i].suffix);
+		write_to(path);
+		start(scratch("watched"));
+		if (watch.wd == -1) {
+			skip(1, "there is no inotify here");
+			watch_stop(&watch);
+			continue;
+		}
+		write_to(path);
+		ok(wait_looks(1, rows[i].heard ? 5000 : 100) == rows[i].heard,
+		    "a write to the name with \"%s\" %s", rows[i].suffix,
+		    rows[i].heard ? "is heard" : "is not");
+		watch_stop(&watch);
+	}
+}
+
+/* More events than the kernel keeps: any of them may have been ours. */
+static void
+test_overflow(void)
+{
+	int a, b, most = 0;
+	FILE *file = fopen("/proc/sys/fs/inotify/max_queued_events", "r");
+
+	if (file == NULL || fscanf(file, "%d", &most) != 1 || most > 200000)
+		most = 0;
+	if (file != NULL)
+		fclose(file);
+	start(scratch("watched"));
+	a = open(scratch("one"), O_WRONLY | O_CREAT, 0600);
+	b = open(scratch("other"), O_WRONLY | O_CREAT, 0600);
+	for (int i = 0; i < most / 2 + 100; i++)
+		if (pwrite(a, "x", 1, 0) != 1 || pwrite(b, "x", 1, 0) != 1)
+			bail("pwrite: %s", strerror(errno));
+	if (most == 0 || watch.wd == -1)
+		skip(1, "there is no inotify here, or one without a bound");
+	else
+		ok(wait_looks(1, 5000) && suspects > 0,
+		    "what was lost may have been news of the file");
+	close(a);
+	close(b);
 	watch_stop(&watch);
 }
 
@@ -235,6 +296,8 @@ main(void)
 		bail("no event loop");
 	log_set_sink(count_line);
 	test_series();
+	test_names();
+	test_overflow();
 	test_missing();
 	test_lost();
 	test_rest();

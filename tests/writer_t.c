@@ -535,7 +535,7 @@ test_ratio(void)
 		ev_run(EV_DEFAULT_UC_ EVRUN_ONCE);
 	left = foreign_int(other,
 	    "SELECT count(*) FROM changes WHERE id <= %lld", (long long)first);
-	ok(left > 25000 && left < 125000,
+	ok(left > 25000 && left < 100000,
 	    "40,000 messages behind 150,000 that are to go: %lld are left",
 	    (long long)left);
 	foreign_run(other, "DELETE FROM changes");
