@@ -36,6 +36,11 @@ test_an_answer(void)
 	ok(client_read(conn, got, 5) == 5 && memcmp(got, "hello", 5) == 0,
 	    "bytes of the program reach the client");
 	is_int((long long)conn->wrote, 5, "and httpd's log");
+	most_bytes = 1;
+	data(number, "by bytes", 8);
+	ok(client_read(conn, got, 8) == 8 && memcmp(got, "by bytes", 8) == 0,
+	    "in order, if the socket takes a byte at a time");
+	most_bytes = 0;
 	data(number, " and", 4);
 	say_end(number);
 	ok(client_read(conn, got, 7) == 7 && memcmp(got, " andBYE", 7) == 0,

@@ -120,7 +120,8 @@ def elsewhere(tap, mpm):
 
 
 def main(tap):
-    with HandoverSite({'tidings': {'heartbeat': '1s'}}, LOG + FEW['event'], ['reqtimeout'],
+    # A WebSocket that does not answer pings stays for three heartbeats.
+    with HandoverSite({'tidings': {'heartbeat': '5s'}}, LOG + FEW['event'], ['reqtimeout'],
                       tls=True) as site:
         streams(tap, site)
         answers(tap, site)

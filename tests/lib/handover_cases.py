@@ -166,7 +166,8 @@ def log(tap, site):
 
 
 def pass_all(tap, mpm):
-    with HandoverSite({'tidings': {'heartbeat': '1s'}}, LOG + FEW[mpm], ['reqtimeout'],
+    # A WebSocket that does not answer pings stays for three heartbeats.
+    with HandoverSite({'tidings': {'heartbeat': '5s'}}, LOG + FEW[mpm], ['reqtimeout'],
                       mpm=mpm) as site:
         tap.equal(site.board()['ServerMPM'], mpm, 'the MPM')
         streams(tap, site)
