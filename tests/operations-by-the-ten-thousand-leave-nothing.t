@@ -18,7 +18,7 @@ SETTINGS = {'retention': {'count': '10', 'every': '100ms'},
 
 
 def publish(n, **more):
-    return dict(dict(op='publish', channel='p', data='d%d' % n, echo=False), **more)
+    return dict(dict(op='publish', channel='p', data='d%d' % n, echo=False, ref='ref %d' % n), **more)
 
 
 KINDS = {
