@@ -147,6 +147,7 @@ PUBLISH = '''async ({ World, answer, problem, page }) => {
 CATCHUP = '''async ({ World, answer, problem, page, message }) => {
     const out = {};
     for (const [name, bad] of [['page', () => page(403)], ['json', () => ({ body: { a: 1 } })],
+        ['messages', () => ({ body: { cursor: 'e0-5', reset: false, messages: [{ a: 1 }] } })],
         ['own', () => problem(403)]]) {
         const world = new World();
         let polls = 0, isBad = true;
@@ -165,6 +166,15 @@ CATCHUP = '''async ({ World, answer, problem, page, message }) => {
         feed.close();
     }
     return out;
+}'''
+LADDER = '''async ({ World, answer, page }) => {
+    const world = new World();
+    // Somebody keeps one of the transports to himself.
+    world.answer = r => r.path === '/push/sse' ? page(404) :
+        Object.assign(answer(1), { after: 1000 * (r.query.wait || 0) });
+    const feed = world.feed({});
+    await world.run(20000);
+    return feed.told.find(one => one[1] === 'open');
 }'''
 RATE = '''async ({ World, answer, page }) => {
     const out = {};
@@ -231,13 +241,16 @@ def worlds(t):
             t.equal((one['got'], one['posts']), (['e0-9'], 4), 'publish, %s: again' % name)
         t.equal(one['same'], 1, 'as the same message')
     got = scenario(CATCHUP)
-    for name in ('page', 'json'):
+    for name in ('page', 'json', 'messages'):
         t.ok('close' not in got[name]['before'], 'catching up, %s: it goes on' % name, got)
         t.ok(5 <= got[name]['polls'] <= 40, 'and asks with back-off', got[name])
         t.equal(got[name]['last'], ['reset', 'message'],
                 'then it has what came before, a reset too')
     t.ok(got['own']['before'][-1] == 'close' and got['own']['polls'] == 1,
          "catching up: Tidings' own 403 ends it", got['own'])
+    at, _, status = scenario(LADDER)
+    t.ok(at < 500 and status['transport'] == 'longpoll',
+         'where one transport is answered by another the next is taken at once', at, status)
     for name, n in scenario(RATE).items():
         most = {'a message each': 201, 'held': 105, 'a reset each': 25}.get(name, 24)
         least = {'held': 90}.get(name, 2)

@@ -107,6 +107,9 @@ def worlds(t):
             performance, len(times), len(still))
         t.ok(len(times) > 2 and (same or 'nobody' in what),
              '%s, %s performance, %s: the same waits' % (what, performance, name), times, still)
+        # In tenths of a second; the back-off comes on top.
+        if performance == 'with' and ('wait' in what or what == 'until a date'):
+            t.ok(all(b - a >= 999 for a, b in zip(times, times[1:])), 'as long as was said', times)
         if 'nobody' in what:
             t.ok(all(b - a <= 700 for a, b in zip(times, times[1:])), 'or none longer than a minute',
                  times)

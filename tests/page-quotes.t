@@ -192,7 +192,8 @@ WRITTEN = '''{
 # The years below the chart: [year, which of the 60 months it stands at].
 YEARS = '''
     const over = document.querySelector('#chart .u-over');
-    const written = document.querySelector('#chart canvas').written || [];
+    const canvas = document.querySelector('#chart canvas');
+    const written = canvas && canvas.written || [];
     return written.filter(one => /^\\d{4}$/.test(one[0])).map(one => [one[0],
         Math.round((one[1] / devicePixelRatio - over.offsetLeft) /
             over.clientWidth * 59)]);'''
