@@ -5,7 +5,6 @@
  */
 #include "config.h"
 
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -19,14 +18,12 @@
 
 #include <sqlite3.h>
 
-#include "shared/clock.h"
 #include "shared/db.h"
+#include "shared/dbset.h"
 #include "shared/log.h"
 #include "shared/rows.h"
 #include "shared/schema.h"
 #include "shared/str.h"
-
-#define GRACE_MS 300 /* from the loss of a -wal to its being made anew */
 
 static const char sql_connect[] =
 #include "sql/connect.inc"
@@ -40,6 +37,7 @@ static const char sql_power[] =
 static const char sql_query_only[] =
 #include "sql/query_only.inc"
     ;
+
 enum db_status
 db_status(struct db *db, int rc)
 {
@@ -211,34 +209,6 @@ file_identity(const char *path, char *out, size_t size)
 	return -1;
 }
 
-static void
-wal_path(const struct db *db, const char *suffix, char *out, size_t size)
-{
-	if ((size_t)snprintf(out, size, "%s%s", db->path, suffix) >= size)
-		out[0] = '\0';
-}
-
-static void
-remember_file(struct db *db)
-{
-	char wal[4096];
-	struct stat sb;
-	int moved = 0;
-
-	if (stat(db->path, &sb) == 0) {
-		db->lost_wal_ms = 0;
-		db->dev = sb.st_dev;
-		db->ino = sb.st_ino;
-	}
-	wal_path(db, "-wal", wal, sizeof(wal));
-	db->wal_ino = stat(wal, &sb) == 0 ? sb.st_ino : 0;
-	/* Replaced between the opening and this look: it is not that file. */
-	sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_HAS_MOVED,
-	    &moved);
-	if (moved)
-		db->ino = 0;
-}
-
 static enum db_status
 read_head(struct db *db, int64_t *newest, char *file_id, size_t size)
 {
@@ -253,7 +223,12 @@ read_head(struct db *db, int64_t *newest, char *file_id, size_t size)
 		return status;
 	}
 	epoch = (const char *)sqlite3_column_text(stmt, 0);
-	snprintf(db->epoch, sizeof(db->epoch), "%s", epoch ? epoch : "0");
+	if (epoch == NULL)
+		epoch = "0";
+	if (strcmp(db->epoch, epoch) != 0) {
+		snprintf(db->epoch, sizeof(db->epoch), "%s", epoch);
+		dbset_note_epoch(db->set, db->epoch);
+	}
 	if (file_id != NULL) {
 		const char *id = (const char *)sqlite3_column_text(stmt, 1);
 
@@ -288,28 +263,36 @@ db_renew_epoch(struct db *db, const char *old)
 	return status;
 }
 
-/* A file that is not the one its epoch was made for gets a new epoch. */
+/*
+ * A file that is not the one its epoch was made for gets a new epoch, and so
+ * does one whose -wal was lost: ids that only were in there are given out
+ * again.
+ */
 static enum db_status
 check_identity(struct db *db)
 {
 	char stored[80] = "", present[80], old[sizeof(db->epoch)];
+	bool is_copy, is_over;
 	enum db_status status;
 	int64_t newest;
 
 	status = read_head(db, &newest, stored, sizeof(stored));
 	if (status != DB_OK)
 		return status;
-	if (file_identity(db->path, present, sizeof(present)) == -1 ||
-	    strcmp(stored, present) == 0)
-		return DB_OK;
-	memcpy(old, db->epoch, sizeof(old));
-	status = db_renew_epoch(db, old);
-	if (status != DB_OK)
-		return status;
-	if (stored[0] != '\0')
-		log_info("%s is a copy or was restored: it has a new epoch",
-		    db->path);
-	return db_head(db, &newest);
+	is_copy = file_identity(db->path, present, sizeof(present)) == 0 &&
+		  strcmp(stored, present) != 0;
+	is_over = dbset_is_over(db->set, db->epoch);
+	if (is_copy || is_over) {
+		memcpy(old, db->epoch, sizeof(old));
+		status = db_renew_epoch(db, old);
+		if (status == DB_OK)
+			status = db_head(db, &newest);
+		if (status == DB_OK && stored[0] != '\0' && !is_over)
+			log_info("%s is a copy or was restored: it has a new "
+				 "epoch",
+			    db->path);
+	}
+	return status;
 }
 
 /*
@@ -340,6 +323,14 @@ db_connect(struct db *db, const char *path, int flags, int busy_ms)
 	return db_exec(db, sql_connect);
 }
 
+/* The same users as may write to the database, and no others. */
+static mode_t
+mode_beside(mode_t db_mode)
+{
+	return 0600 | ((db_mode & 0020) != 0 ? 0060 : 0) |
+	       ((db_mode & 0002) != 0 ? 0006 : 0);
+}
+
 int
 db_open_beside(const char *db_path, const char *suffix)
 {
@@ -348,58 +339,20 @@ db_open_beside(const char *db_path, const char *suffix)
 	int fd;
 
 	str_addf(&path, "%s%s", db_path, suffix);
-	fd = open(path.p, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
+	fd = open(path.p,
+	    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	str_free(&path);
 	if (fd == -1 || stat(db_path, &db) == -1 || fstat(fd, &file) == -1)
 		return fd;
-	/* The umask may have taken what the owner's group needs. */
-	if (file.st_uid == geteuid())
-		fchmod(fd, db.st_mode & 0666);
-	return fd;
-}
-
-/*
- * Removes the -wal and -shm of the file that `db` had open before, if another
- * file has taken its place and they still lie beside it.
- */
-static void
-drop_stale_wal(const struct db *db, const char *path)
-{
-	struct str wal = { 0 }, shm = { 0 };
-	struct stat file, sb;
-
-	if (db->wal_ino == 0 || stat(path, &file) == -1 ||
-	    (file.st_dev == db->dev && file.st_ino == db->ino))
-		return;
-	str_addf(&wal, "%s-wal", path);
-	str_addf(&shm, "%s-shm", path);
-	if (stat(wal.p, &sb) == 0 && sb.st_ino == db->wal_ino) {
-		log_info("removing the -wal that belongs to the replaced file");
-		unlink(wal.p);
-		unlink(shm.p);
+	if (!S_ISREG(file.st_mode)) {
+		close(fd);
+		errno = EPERM;
+		return -1;
 	}
-	str_free(&wal);
-	str_free(&shm);
-}
-
-/*
- * Whoever restores a backup removes the -wal and then puts another file in
- * place.  Opening the old one in between would make a -wal that the new one
- * finds beside itself, so that moment is waited for.
- */
-static bool
-is_being_replaced(struct db *db, const char *path)
-{
-	struct stat sb;
-
-	if (db->lost_wal_ms == 0 ||
-	    clock_mono_ms() - db->lost_wal_ms >= GRACE_MS ||
-	    stat(path, &sb) == -1 || sb.st_dev != db->dev ||
-	    sb.st_ino != db->ino)
-		return false;
-	snprintf(db->error, sizeof(db->error),
-	    "its -wal was removed: it is about to be replaced");
-	return true;
+	if (file.st_uid == geteuid() &&
+	    (file.st_mode & 0777) != mode_beside(db.st_mode))
+		fchmod(fd, mode_beside(db.st_mode));
+	return fd;
 }
 
 /* Closes but keeps the sentence for the caller. */
@@ -418,34 +371,27 @@ enum db_status
 db_open(struct db *db, const char *path, enum db_mode mode, int busy_ms)
 {
 	enum db_status status;
-	int lock = -1;
 
-	if (is_being_replaced(db, path))
-		return DB_MISSING;
-	/* Opening anew is for one process after the other. */
-	if (db->ino != 0)
-		lock = db_open_beside(path, "-lock");
-	if (lock != -1)
-		flock(lock, LOCK_EX);
-	drop_stale_wal(db, path);
+	db->set = dbset_of(path);
+	status = dbset_admit(db->set, db->error, sizeof(db->error));
+	if (status != DB_OK)
+		return status;
 	status = db_connect(db, path, SQLITE_OPEN_READWRITE, busy_ms);
 	if (status == DB_OK)
 		status = check_version(db);
 	if (status == DB_OK)
 		status = prepare_all(db);
+	if (status == DB_MISSING || status == DB_FULL)
+		dbset_distrust(db->set);
+	if (status == DB_OK)
+		status = dbset_join(db->set, db);
 	if (status == DB_OK)
 		status = check_identity(db);
 	if (status == DB_OK)
 		status = db_exec(db, mode == DB_READER         ? sql_query_only
 				     : mode == DB_WRITER_POWER ? sql_power
 							       : sql_process);
-	if (status == DB_OK)
-		remember_file(db);
-	else
-		db_give_up(db, status);
-	if (lock != -1)
-		close(lock);
-	return status;
+	return status == DB_OK ? DB_OK : db_give_up(db, status);
 }
 
 void
@@ -453,29 +399,34 @@ db_close(struct db *db)
 {
 	for (int i = 0; i < DB__MAX; i++)
 		sqlite3_finalize(db->stmt[i]);
-	sqlite3_close(db->handle);
+	if (db->set != NULL)
+		dbset_part(db->set, db);
+	else
+		sqlite3_close(db->handle);
 	free(db->path);
-	*db = (struct db){ .dev = db->dev,
-		.ino = db->ino,
-		.wal_ino = db->wal_ino,
-		.lost_wal_ms = db->lost_wal_ms };
+	*db = (struct db){ .set = db->set,
+		.lost = db->lost,
+		.lost_arg = db->lost_arg };
+}
+
+enum db_status
+db_leave(struct db *db)
+{
+	if (db->handle == NULL)
+		return DB_OK;
+	if (dbset_leave(db->set, db) != DB_OK) {
+		snprintf(db->error, sizeof(db->error),
+		    "its files are changing");
+		return DB_CHANGING;
+	}
+	db_close(db);
+	return DB_OK;
 }
 
 bool
 db_replaced(struct db *db)
 {
-	struct stat sb;
-	char wal[4096];
-
-	if (stat(db->path, &sb) == -1 || sb.st_dev != db->dev ||
-	    sb.st_ino != db->ino)
-		return true;
-	wal_path(db, "-wal", wal, sizeof(wal));
-	if (db->wal_ino == 0 ||
-	    (stat(wal, &sb) == 0 && sb.st_ino == db->wal_ino))
-		return false;
-	db->lost_wal_ms = clock_mono_ms();
-	return true;
+	return !dbset_is_whole(db->set, db);
 }
 
 enum db_status
@@ -513,6 +464,16 @@ db_set_power(struct db *db, bool power)
 }
 
 static enum db_status
+say_replaced(struct db *db)
+{
+	bool there = dbset_is_there(db->set);
+
+	snprintf(db->error, sizeof(db->error), "%s",
+	    there ? "its files are changing" : "the database file is gone");
+	return there ? DB_CHANGING : DB_MISSING;
+}
+
+static enum db_status
 begin(struct db *db, enum db_statement which, const char *site)
 {
 	enum db_status status;
@@ -523,6 +484,8 @@ begin(struct db *db, enum db_statement which, const char *site)
 	status = db_run(db, which);
 	if (status == DB_OK)
 		db->begin_site = site;
+	else if (status == DB_MISSING && db_replaced(db))
+		status = say_replaced(db);
 	return status;
 }
 
@@ -535,11 +498,8 @@ db_begin_read(struct db *db, const char *site)
 enum db_status
 db_begin_write(struct db *db, const char *site)
 {
-	if (db_replaced(db)) {
-		snprintf(db->error, sizeof(db->error),
-		    "the database file was replaced");
-		return DB_MISSING;
-	}
+	if (db_replaced(db))
+		return say_replaced(db);
 	return begin(db, DB_BEGIN_IMMEDIATE, site);
 }
 

@@ -2,11 +2,14 @@
 #ifndef SHARED_DB_H
 #define SHARED_DB_H
 
+#include <sys/queue.h>
 #include <sys/types.h>
 
 #include <stdbool.h>
 #include <stdint.h>
 
+struct dbset;
+struct file_ids;
 struct sqlite3;
 struct sqlite3_stmt;
 
@@ -16,6 +19,7 @@ struct sqlite3_stmt;
 enum db_status {
 	DB_OK,
 	DB_BUSY,     /* somebody else holds the lock: try again soon */
+	DB_CHANGING, /* its files are being exchanged: try again soon */
 	DB_FULL,     /* no room on the disk, or it does not answer */
 	DB_REFUSED,  /* a check of the schema; db->error says which */
 	DB_MISSING,  /* no such file, or no right to open it */
@@ -67,6 +71,7 @@ enum db_statement {
 	DB_ROLLBACK,
 	DB_ROLLBACK_TO,
 	DB_SAVEPOINT,
+	DB_SCHEMA_VERSION,
 	DB_SIZE,
 	DB_USER_VERSION,
 	DB_WATERMARKS_ABOVE,
@@ -83,17 +88,17 @@ enum db_mode {
 };
 
 /*
- * One connection.  `= {0}` is a closed one.  For one thread at a time.  Which
- * file it was is remembered while it is closed.
+ * One connection.  `= {0}` is a closed one.  For one thread at a time.
  */
 struct db {
 	struct sqlite3 *handle;             /* NULL = closed */
 	struct sqlite3_stmt *stmt[DB__MAX]; /* prepared at db_open */
 	char *path;                         /* ours */
-	dev_t dev;                          /* of the file that is open */
-	ino_t ino;                          /* of the file that is open */
-	ino_t wal_ino;                      /* of its -wal, 0 = not seen */
-	int64_t lost_wal_ms;                /* monotonic: it was gone, 0 = no */
+	struct dbset *set;                  /* of its path, NULL = none yet */
+	struct file_ids *files;             /* ours: it has open, NULL = none */
+	LIST_ENTRY(db) member;              /* in the set, if it has any */
+	void (*lost)(void *);               /* see below, or NULL */
+	void *lost_arg;                     /* handed to it */
 	const char *begin_site;             /* who began, NULL = nobody */
 	char epoch[40];                     /* as db_head saw it last */
 	char error[256]; /* sentence about the last failure */
@@ -101,23 +106,33 @@ struct db {
 
 /*
  * Opens an existing database and prepares every statement.  `busy_ms` is how
- * long a call may wait for another writer.  If the file is not the one that
- * its epoch was made for (a restored copy), it gets a new epoch first.  If it
- * is another one than this connection had before and the old one's -wal still
- * lies there, that is removed: SQLite would apply it to the new file.
+ * long a call may wait for another writer.  The database gets a new epoch first
+ * if its file is not the one that the epoch was made for (a restored copy), or
+ * if its -wal or -shm were taken away while this process had them open.  After
+ * such a loss the answer is DB_CHANGING for some two seconds, and for as long
+ * as another connection of this process has the lost files open; that one is
+ * told by db->lost(db->lost_arg), in the caller's thread, and is to call
+ * db_leave soon.
  * Returns DB_OK, or what is wrong with db->error set and the connection closed.
  */
 enum db_status db_open(struct db *db, const char *path, enum db_mode mode,
     int busy_ms);
 
-/* Closes; a closed connection is fine. */
+/* Closes; a closed connection is fine.  `lost` stays. */
 void db_close(struct db *db);
 
 /*
- * Steps of opening, for shared/schema: connects without a look at what is
- * inside
- * (`flags` are SQLite's), runs text, reads one integer of a statement that need
- * not be prepared, and closes while it keeps the sentence; it returns `status`.
+ * Closes a connection where db_replaced is true; the old files are put out of
+ * use for everybody first.  Returns DB_OK, or DB_CHANGING while a writer is at
+ * work in them: the connection is still open, ask again soon.
+ */
+enum db_status db_leave(struct db *db);
+
+/*
+ * Steps of opening, for shared/schema and shared/dbset: connects without a look
+ * at what is inside (`flags` are SQLite's), runs text, reads one integer of a
+ * statement that need not be prepared, and closes while it keeps the sentence;
+ * it returns `status`.
  */
 enum db_status db_connect(struct db *db, const char *path, int flags,
     int busy_ms);
@@ -127,15 +142,15 @@ enum db_status db_read_integer(struct db *db, enum db_statement which,
 enum db_status db_give_up(struct db *db, enum db_status status);
 
 /*
- * Whether the file at db->path is not the one that is open, or its -wal is not
- * the one in use any more.
+ * Whether the file at db->path, its -wal or its -shm are not those that are
+ * open.
  */
 bool db_replaced(struct db *db);
 
 /*
  * Opens a file of ours beside the database, such as "-bell", and makes it if
- * need be, for the same users as the database.
- * Returns the descriptor, or -1 with errno set.
+ * need be, for those who may write to the database: whoever can open a file can
+ * hold a lock of it.  Returns the descriptor, or -1 with errno set.
  */
 int db_open_beside(const char *db_path, const char *suffix);
 
@@ -179,8 +194,8 @@ void db_done(struct sqlite3_stmt *stmt);
 enum db_status db_status(struct db *db, int rc);
 
 /*
- * Transactions.  The site, DB_HERE, is kept for the complaint about a
- * nested one.
+ * Transactions.  `site` is DB_HERE, for the complaint about a nested one.
+ * db_begin_write is DB_MISSING or DB_CHANGING where db_replaced is true.
  */
 #define DB_STRINGIFY_(x) #x
 #define DB_STRINGIFY(x)  DB_STRINGIFY_(x)

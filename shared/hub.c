@@ -9,6 +9,7 @@
  */
 #include "config.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,10 +29,13 @@
 #include "shared/str.h"
 #include "shared/watch.h"
 
-#define BUSY_MS     100       /* a reader waits for recovery at most */
+#define BUSY_MS     20        /* a reader waits for recovery at most */
+#define OPEN_MS     100       /* the same while it is opened anew */
+#define AGAIN_S     0.02      /* until a database that changes is looked at */
 #define BATCH_ROWS  1000      /* read before clients are written to */
 #define BATCH_COST  32768     /* the same in bytes; below QUEUE_HIGH */
 #define ROW_COST    100       /* of each message besides its data */
+#define START_TRIES 100       /* while it changes at our start */
 #define COMPLAIN_MS 10000     /* between lines about a broken database */
 #define FEED_MS     3         /* of feeding in one turn of the loop */
 #define TURN_ROWS   4000      /* read in one turn of the loop */
@@ -314,7 +318,7 @@ renew_epoch(struct hub *hub)
 	struct db writer = { 0 };
 	enum db_status status;
 
-	status = db_open(&writer, hub->config->database, DB_WRITER, BUSY_MS);
+	status = db_open(&writer, hub->config->database, DB_WRITER, OPEN_MS);
 	if (status == DB_OK)
 		status = db_renew_epoch(&writer, hub->db.epoch);
 	db_close(&writer);
@@ -381,19 +385,83 @@ complain(struct hub *hub)
 static enum db_status
 reopen(struct hub *hub)
 {
-	if (hub->db.handle != NULL)
-		log_info("%s was replaced", hub->config->database);
-	db_close(&hub->db);
+	enum db_status status;
+
+	if (db_leave(&hub->db) != DB_OK)
+		return DB_CHANGING;
 	hub->version = -1;
-	return db_open(&hub->db, hub->config->database, DB_READER, BUSY_MS);
+	status = db_open(&hub->db, hub->config->database, DB_READER, OPEN_MS);
+	db_set_busy(&hub->db, BUSY_MS);
+	return status;
 }
 
 /* A failure that a fresh connection may cure. */
 static void
 close_if_broken(struct hub *hub, enum db_status status)
 {
-	if (status != DB_OK && status != DB_BUSY && hub->db.handle != NULL)
+	if (status != DB_OK && status != DB_BUSY && status != DB_CHANGING &&
+	    hub->db.handle != NULL)
 		db_give_up(&hub->db, status);
+}
+
+/*
+ * What passes by itself is tried again soon, and so is what comes from files
+ * that were exchanged; for all else there is the watch.
+ */
+static void
+heed_failure(struct hub *hub, enum db_status status)
+{
+	bool soon = status == DB_BUSY || status == DB_CHANGING ||
+		    (hub->db.handle != NULL && db_replaced(&hub->db));
+
+	hub->more = false;
+	hub->suspect = true;
+	if (status != DB_CHANGING)
+		complain(hub);
+	close_if_broken(hub, status);
+	hub->again.repeat = soon ? AGAIN_S : 0;
+	ev_timer_again(EV_DEFAULT_UC_ & hub->again);
+}
+
+static void
+on_again(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct hub *hub = timer->data;
+
+	(void)revents;
+	ev_timer_stop(loop, timer);
+	hub_refresh(hub);
+}
+
+static void
+on_lost(struct ev_loop *loop, ev_async *async, int revents)
+{
+	struct hub *hub = async->data;
+
+	(void)loop;
+	(void)revents;
+	hub->suspect = true;
+	hub_refresh(hub);
+}
+
+/* In the thread of another connection. */
+static void
+tell_lost(void *arg)
+{
+	struct hub *hub = arg;
+
+	ev_async_send(EV_DEFAULT_UC_ & hub->lost);
+}
+
+static void
+watch_files(struct hub *hub)
+{
+	ev_init(&hub->again, on_again);
+	ev_async_init(&hub->lost, on_lost);
+	hub->again.data = hub->lost.data = hub;
+	ev_async_start(EV_DEFAULT_UC_ & hub->lost);
+	hub->db.lost = tell_lost;
+	hub->db.lost_arg = hub;
 }
 
 enum db_status
@@ -415,11 +483,8 @@ hub_refresh(struct hub *hub)
 		if (status == DB_OK)
 			hub->version = version;
 	}
-	if (status != DB_OK) {
-		hub->more = false;
-		complain(hub);
-		close_if_broken(hub, status);
-	}
+	if (status != DB_OK)
+		heed_failure(hub, status);
 	return status;
 }
 
@@ -455,13 +520,17 @@ hub_start(struct hub *hub, const struct config *config, struct board *board)
 {
 	enum db_status status;
 	int64_t newest = 0;
+	int tries = START_TRIES;
 
 	*hub = (struct hub){ .config = config, .board = board, .version = -1 };
 	TAILQ_INIT(&hub->clients);
 	STAILQ_INIT(&hub->dirty);
 	TAILQ_INIT(&hub->behind);
 	turns_init(&hub->turns, do_some, hub);
-	status = db_open(&hub->db, config->database, DB_READER, 2000);
+	watch_files(hub);
+	do
+		status = db_open(&hub->db, config->database, DB_READER, 2000);
+	while (status == DB_CHANGING && tries-- > 0 && poll(NULL, 0, 20) == 0);
 	if (status == DB_OK)
 		status = db_data_version(&hub->db, &hub->version);
 	if (status == DB_OK)
@@ -492,6 +561,8 @@ hub_stop(struct hub *hub)
 		gone(client);
 	}
 	form_forget_all(&hub->forms);
+	ev_timer_stop(EV_DEFAULT_UC_ & hub->again);
+	ev_async_stop(EV_DEFAULT_UC_ & hub->lost);
 	watch_stop(&hub->watch);
 	turns_stop(&hub->turns);
 	settle_free(&hub->settle);

@@ -60,6 +60,8 @@ struct hub {
 	uint64_t delivered;    /* not yet on the scoreboard */
 	uint64_t bytes;        /* the same */
 	int64_t complained_ms; /* of the last line about the database */
+	struct ev_async lost;  /* another thread found the files replaced */
+	struct ev_timer again; /* the database is to be opened soon */
 	bool suspect;          /* the file may have been replaced */
 	bool keeps_watch;      /* also while nobody waits for anything */
 	bool more;             /* rows are left for the next turn */

@@ -33,13 +33,17 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/cursor.h \
 	%D%/db.c \
 	%D%/db.h \
-	%D%/emptying.c \
-	%D%/emptying.h \
+	%D%/dbset.c \
+	%D%/dbset.h \
 	%D%/descriptors.c \
 	%D%/descriptors.h \
+	%D%/emptying.c \
+	%D%/emptying.h \
 	%D%/fcgi.c \
 	%D%/fcgi.h \
 	%D%/feed.c \
+	%D%/file_ids.c \
+	%D%/file_ids.h \
 	%D%/floor.c \
 	%D%/floor.h \
 	%D%/form.c \
@@ -83,6 +87,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/removal.h \
 	%D%/req.c \
 	%D%/req.h \
+	%D%/retire.c \
+	%D%/retire.h \
 	%D%/round.c \
 	%D%/round.h \
 	%D%/rows.c \

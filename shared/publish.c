@@ -272,6 +272,7 @@ publish_status(const struct job *job)
 	case DB_REFUSED:
 		return job->outcomes[job->failed].again ? 409 : 400;
 	case DB_BUSY:
+	case DB_CHANGING:
 	case DB_FULL:
 	case DB_MISSING:
 	case DB_NOT_OURS:

@@ -127,7 +127,8 @@ round_settle(struct round *round, struct db *db, enum db_status status,
 	if (round->prune.removed > 0)
 		log_debug("pruned %lld messages",
 		    (long long)round->prune.removed);
-	if (status == DB_BUSY || (status == DB_OK && !done))
+	if (status == DB_BUSY || status == DB_CHANGING ||
+	    (status == DB_OK && !done))
 		lease_pass(round->lease);
 	else
 		close(round->lease);

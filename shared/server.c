@@ -442,6 +442,7 @@ server_db_refusal(struct server *server, struct req *req, enum db_status status,
 	(void)server;
 	req_fail(req, 503, 1201, "the database %s: %s",
 	    status == DB_BUSY       ? "is busy"
+	    : status == DB_CHANGING ? "is being exchanged"
 	    : status == DB_FULL     ? "can't be written"
 	    : status == DB_DAMAGED  ? "is damaged"
 	    : status == DB_NOT_OURS ? "is not one of Tidings"

@@ -130,6 +130,9 @@ static const char *const statements[DB__MAX] = {
 	[DB_SAVEPOINT] =
 #include "sql/savepoint.inc"
 	    ,
+	[DB_SCHEMA_VERSION] =
+#include "sql/schema_version.inc"
+	    ,
 	[DB_SIZE] =
 #include "sql/size.inc"
 	    ,

@@ -38,8 +38,10 @@
 #define BELL         "-bell"
 #define GONE         (IN_MOVE_SELF | IN_DELETE_SELF | IN_IGNORED | IN_UNMOUNT)
 #define EVENTS                                                                 \
-	(IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ATTRIB |         \
-	    IN_CLOSE_WRITE | IN_MOVE_SELF | IN_DELETE_SELF)
+	(IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |     \
+	    IN_ATTRIB | IN_CLOSE_WRITE | IN_MOVE_SELF | IN_DELETE_SELF)
+/* What writers do to the -shm all the time is not among them. */
+#define EXCHANGED (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
 
 /* What inotify tells. */
 enum news {
@@ -122,6 +124,8 @@ read_event(const struct watch *watch, const struct inotify_event *ev)
 		return NEWS_BELL;
 	if (strcmp(rest, "-wal") == 0)
 		return ev->mask & IN_MODIFY ? NEWS_WAL : NEWS_FILE;
+	if (strcmp(rest, "-shm") == 0)
+		return ev->mask & EXCHANGED ? NEWS_FILE : 0;
 	if (rest[0] != '\0')
 		return 0;
 	return ev->mask & IN_MODIFY ? NEWS_WAL : NEWS_FILE;

@@ -43,6 +43,8 @@
 #define PRUNE_RATIO   2          /* removed for each one that is stored */
 #define ASK_AGAIN     10         /* in the time between two rounds */
 #define STOP_MS       5000       /* for channels that are being emptied */
+#define AGAIN_MS      20         /* while the database is exchanged */
+#define COMPLAIN_MS   10000      /* between lines about a broken database */
 
 /* Settings that the thread may still use. */
 struct retired {
@@ -60,6 +62,7 @@ struct writer {
 	struct jobs emptying;        /* the thread's: channels */
 	int64_t next_empty_ms;       /* the thread's: monotonic */
 	int bell;                    /* the thread's: kept open, or -1 */
+	int64_t complained_ms;       /* the thread's: monotonic, 0 = never */
 	bool threaded;               /* there is a thread */
 	pthread_t thread;            /* it */
 	pthread_mutex_t lock;        /* over what follows */
@@ -69,6 +72,7 @@ struct writer {
 	size_t bytes;                /* of all jobs that are not done */
 	struct config next;          /* settings to go over to */
 	struct retired *retired;     /* not to be used then, NULL = none */
+	bool lost;                   /* the database is to be closed */
 	bool stop;                   /* finish and end */
 	int64_t stop_ms;             /* monotonic: emptying ends then */
 	ev_async async;              /* to the loop: finished has some */
@@ -81,13 +85,29 @@ ensure_open(struct writer *w)
 {
 	if (w->db.handle != NULL && !db_replaced(&w->db))
 		return DB_OK;
-	db_close(&w->db);
+	if (db_leave(&w->db) != DB_OK)
+		return DB_CHANGING;
 	if (w->bell != -1)
 		close(w->bell);
 	w->bell = -1;
 	return db_open(&w->db, w->config->database,
 	    w->config->power ? DB_WRITER_POWER : DB_WRITER,
 	    (int)w->config->busy_timeout_ms);
+}
+
+/* A line about what those who read don't see: see complain in shared/hub.c. */
+static void
+complain(struct writer *w, enum db_status status)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	board_add(w->board, BOARD_DB_ERRORS, 1);
+	if (status != DB_FULL && status != DB_FAILED)
+		return;
+	if (w->complained_ms != 0 && now_ms - w->complained_ms < COMPLAIN_MS)
+		return;
+	w->complained_ms = now_ms;
+	log_warnx("%s: %s", w->config->database, w->db.error);
 }
 
 /* A connection that failed like this is not used again. */
@@ -97,6 +117,7 @@ close_if_broken(struct writer *w, enum db_status status)
 	switch (status) {
 	case DB_OK:
 	case DB_BUSY:
+	case DB_CHANGING:
 	case DB_REFUSED:
 		return;
 	case DB_FULL:
@@ -106,19 +127,36 @@ close_if_broken(struct writer *w, enum db_status status)
 	case DB_FAILED:
 		break;
 	}
-	board_add(w->board, BOARD_DB_ERRORS, 1);
+	complain(w, status);
 	if (w->db.handle != NULL)
 		db_give_up(&w->db, status);
+}
+
+/*
+ * Whether what failed is to be tried again, which is so for a moment while the
+ * files of the database are exchanged; in its thread the writer can wait.
+ */
+static bool
+goes_on(const struct writer *w, enum db_status status, int64_t began_ms)
+{
+	if (status != DB_CHANGING || !w->threaded ||
+	    clock_mono_ms() - began_ms >= w->config->busy_timeout_ms)
+		return false;
+	poll(NULL, 0, AGAIN_MS);
+	return true;
 }
 
 static void
 publish_group(struct writer *w, struct jobs *group)
 {
-	enum db_status status = ensure_open(w);
-	int64_t n;
+	int64_t began_ms = clock_mono_ms(), n;
+	enum db_status status;
 
-	if (status == DB_OK)
-		status = group_commit(&w->db, group);
+	do {
+		status = ensure_open(w);
+		if (status == DB_OK)
+			status = group_commit(&w->db, group);
+	} while (goes_on(w, status, began_ms));
 	if (status == DB_OK) {
 		watch_ring_kept(w->config->database, &w->bell);
 		n = group_stored(group);
@@ -135,10 +173,14 @@ static void
 begin_emptying(struct writer *w, struct jobs *group)
 {
 	struct job *job = jobs_take(group);
-	enum db_status status = ensure_open(w);
+	int64_t began_ms = clock_mono_ms();
+	enum db_status status;
 
-	if (status == DB_OK)
-		status = emptying_begin(&w->db, job);
+	do {
+		status = ensure_open(w);
+		if (status == DB_OK)
+			status = emptying_begin(&w->db, job);
+	} while (goes_on(w, status, began_ms));
 	job->status = status;
 	if (status == DB_OK && job->upto > 0) {
 		jobs_add(&w->emptying, job);
@@ -161,7 +203,7 @@ empty_some(struct writer *w)
 
 	if (status == DB_OK)
 		status = emptying_step(&w->db, job, &done);
-	if (status == DB_OK && !done)
+	if ((status == DB_OK && !done) || status == DB_CHANGING)
 		return NULL;
 	if (status != DB_OK) {
 		job_fail(job, status, w->db.error);
@@ -252,7 +294,7 @@ wait_for_work(struct writer *w)
 		.tv_nsec = due_ms % 1000 * 1000000 };
 
 	while (!has_work(w) && (!w->stop || w->emptying.first != NULL) &&
-	       w->retired == NULL && clock_mono_ms() < due_ms)
+	       !w->lost && w->retired == NULL && clock_mono_ms() < due_ms)
 		if (pthread_cond_timedwait(&w->wake, &w->lock, &until) != 0)
 			break;
 }
@@ -329,6 +371,32 @@ prune_between(struct writer *w, int64_t stored)
 	return more;
 }
 
+/* Closes a database whose files were exchanged.  The lock is held. */
+static void
+heed_loss(struct writer *w)
+{
+	if (!w->lost)
+		return;
+	w->lost = false;
+	pthread_mutex_unlock(&w->lock);
+	while (w->db.handle != NULL && db_replaced(&w->db) &&
+	       db_leave(&w->db) != DB_OK)
+		poll(NULL, 0, AGAIN_MS);
+	pthread_mutex_lock(&w->lock);
+}
+
+/* Another connection, in its thread, has found that they were. */
+static void
+tell_lost(void *arg)
+{
+	struct writer *w = arg;
+
+	pthread_mutex_lock(&w->lock);
+	w->lost = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}
+
 static void *
 run(void *arg)
 {
@@ -341,6 +409,7 @@ run(void *arg)
 
 		wait_for_work(w);
 		take_settings(w);
+		heed_loss(w);
 		if (has_work(w))
 			stored = do_waiting(w);
 		else if (w->stop && w->emptying.first == NULL)
@@ -402,6 +471,8 @@ start_thread(struct writer *w)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&w->wake, &attr);
 	pthread_condattr_destroy(&attr);
+	w->db.lost = tell_lost;
+	w->db.lost_arg = w;
 	ev_async_init(&w->async, on_async);
 	w->async.data = w;
 	ev_async_start(EV_DEFAULT_UC_ & w->async);

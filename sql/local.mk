@@ -27,6 +27,7 @@ SQL = \
 	%D%/count_after.sql \
 	%D%/create.sql \
 	%D%/data_version.sql \
+	%D%/durability_none.sql \
 	%D%/durability_power.sql \
 	%D%/durability_process.sql \
 	%D%/epoch_renew.sql \
@@ -43,12 +44,14 @@ SQL = \
 	%D%/prune_sweep.sql \
 	%D%/prune_watermarks.sql \
 	%D%/query_only.sql \
+	%D%/query_write.sql \
 	%D%/release.sql \
 	%D%/rollback.sql \
 	%D%/rollback_to.sql \
 	%D%/rows.sql \
 	%D%/savepoint.sql \
 	%D%/schema.sql \
+	%D%/schema_version.sql \
 	%D%/size.sql \
 	%D%/user_version.sql \
 	%D%/watermark_count.sql \

@@ -1,0 +1,2 @@
+-- SPDX-License-Identifier: MIT
+PRAGMA query_only = OFF;
