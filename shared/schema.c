@@ -6,19 +6,23 @@
  */
 #include "config.h"
 
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
 
+#include "shared/clock.h"
 #include "shared/db.h"
 #include "shared/schema.h"
+
+#define CREATE_MS       10000 /* tries to make it, against others */
+#define CREATE_PAUSE_MS 20    /* between two of them */
 
 /* Step N makes version N out of version N - 1. */
 static const char *const schema_steps[] = {
@@ -89,17 +93,20 @@ schema_migrate(struct db *db, const char *const *steps, int nsteps)
 	return status;
 }
 
-/* Refuses to turn somebody else's database into ours. */
+/*
+ * Refuses to turn somebody else's database into ours.  One without a schema is
+ * nobody's, or another process is about to make it.
+ */
 static enum db_status
-check_owner(struct db *db, bool made)
+check_owner(struct db *db)
 {
-	int64_t id = 0;
+	int64_t id = 0, changes = 0;
 	enum db_status status;
 
-	if (made)
-		return DB_OK;
-	status = db_read_integer(db, DB_APPLICATION_ID, &id);
-	if (status == DB_OK && id != DB_OUR_ID) {
+	status = db_read_integer(db, DB_SCHEMA_VERSION, &changes);
+	if (status == DB_OK)
+		status = db_read_integer(db, DB_APPLICATION_ID, &id);
+	if (status == DB_OK && id != DB_OUR_ID && (id != 0 || changes != 0)) {
 		snprintf(db->error, sizeof(db->error),
 		    "the file exists and is not a Tidings database");
 		return DB_NOT_OURS;
@@ -128,15 +135,15 @@ make_file(struct db *db, const char *path, mode_t mode_bits, bool *made)
 }
 
 static enum db_status
-create_locked(struct db *db, const char *path, mode_t mode_bits, bool *made)
+create(struct db *db, const char *path, mode_t mode_bits, bool *made)
 {
 	enum db_status status;
 
 	if (make_file(db, path, mode_bits, made) == -1)
 		return DB_MISSING;
-	status = db_connect(db, path, SQLITE_OPEN_READWRITE, 5000);
+	status = db_connect(db, path, SQLITE_OPEN_READWRITE, 1000);
 	if (status == DB_OK)
-		status = check_owner(db, *made);
+		status = check_owner(db);
 	if (status == DB_OK)
 		status = check_not_newer(db, schema_version());
 	if (status == DB_OK)
@@ -149,23 +156,20 @@ create_locked(struct db *db, const char *path, mode_t mode_bits, bool *made)
 enum db_status
 schema_create(struct db *db, const char *path, mode_t mode_bits, bool *made)
 {
+	int64_t until_ms = clock_mono_ms() + CREATE_MS;
 	enum db_status status;
-	int lock;
+	bool tried = false, mine;
 
 	*db = (struct db){ 0 };
+	*made = false;
 	/* Several may want to make it at the same time. */
-	lock = db_open_beside(path, "-lock");
-	if (lock != -1)
-		flock(lock, LOCK_EX);
-	status = create_locked(db, path, mode_bits, made);
-	if (lock != -1)
-		close(lock);
-	/* Now there is an owner that it can be given to. */
-	lock = db_open_beside(path, "-lock");
-	if (lock != -1)
-		close(lock);
-	if (status != DB_OK)
-		return db_give_up(db, status);
-	db_close(db);
-	return db_open(db, path, DB_WRITER, 5000);
+	do {
+		if (tried)
+			poll(NULL, 0, CREATE_PAUSE_MS);
+		tried = true;
+		status = create(db, path, mode_bits, &mine);
+		*made = *made || mine;
+		db_give_up(db, status);
+	} while (status == DB_BUSY && clock_mono_ms() < until_ms);
+	return status == DB_OK ? db_open(db, path, DB_WRITER, 5000) : status;
 }

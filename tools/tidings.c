@@ -76,7 +76,9 @@ xopen_writer(struct db *db, const struct config *config)
 			status = db_head(db, &newest);
 		if (status != DB_OK)
 			db_give_up(db, status);
-		if (status == DB_NOT_OURS || status == DB_MISSING)
+		if (status == DB_NOT_OURS ||
+		    (status == DB_MISSING &&
+			access(config->database, R_OK | W_OK) == -1))
 			break;
 	}
 	if (status != DB_OK)
