@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -54,6 +55,7 @@ struct dbset {
 	bool closed_whole;       /* the last member left it in order */
 	bool complete;           /* nothing of the old set is left to change */
 	bool told;               /* this change is in the log */
+	int64_t whole_ns;        /* wall clock: the set was seen to be whole */
 	int64_t began_ms;        /* monotonic: this change was noticed */
 	int64_t changed_ms;      /* monotonic: the files last were others */
 	char epoch[sizeof(((struct db *)0)->epoch)]; /* of the set */
@@ -101,9 +103,20 @@ look(const struct dbset *set, struct file_ids *now)
 	return file_ids_compare(&set->ids, now);
 }
 
+/* The clock that files get their time of birth from. */
+static int64_t
+wall_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 bool
 dbset_is_whole(struct dbset *set, const struct db *db)
 {
+	int64_t began_ns = wall_ns();
 	struct file_ids now;
 	bool whole;
 
@@ -111,6 +124,8 @@ dbset_is_whole(struct dbset *set, const struct db *db)
 	look(set, &now);
 	whole = set->phase == PHASE_AT_REST && db->files != NULL &&
 		file_ids_compare(db->files, &now) == 0;
+	if (whole)
+		set->whole_ns = began_ns;
 	pthread_mutex_unlock(&lock);
 	return whole;
 }
@@ -204,8 +219,11 @@ read_opened(const struct dbset *set, struct sqlite3 *handle,
 	    &wal);
 	if (moved)
 		return false;
-	/* If there is a -wal at all. */
-	return wal == NULL || wal->pMethods == NULL || file_ids_are_open(ids);
+	if (wal != NULL && wal->pMethods != NULL)
+		return file_ids_are_open(ids);
+	/* It is not in that mode, or not yet: these are none of its files. */
+	ids->of[FILE_WAL] = ids->of[FILE_SHM] = (struct file_id){ 0 };
+	return true;
 }
 
 static void
@@ -249,8 +267,8 @@ settle(struct dbset *set, char *error, size_t size)
 	struct file_ids now;
 
 	if (set->guard != NULL && look(set, &now) != 0) {
-		if (retire_set(set->guard, &set->ids, set->paths) ==
-			RETIRE_AGAIN &&
+		if (retire_set(set->guard, &set->ids, set->whole_ns,
+			set->paths) == RETIRE_AGAIN &&
 		    now_ms - set->changed_ms < RETRY_MS)
 			return DB_CHANGING;
 		drop_guard(set);
@@ -387,7 +405,7 @@ leave(struct dbset *set, struct db *db)
 		begin_change(set, changed);
 	if (file_ids_compare(db->files, &now) == 0)
 		return DB_OK;
-	how = retire_set(db->handle, db->files, set->paths);
+	how = retire_set(db->handle, db->files, set->whole_ns, set->paths);
 	set->changed_ms = clock_mono_ms();
 	if (how == RETIRE_AGAIN && set->changed_ms - set->began_ms < RETRY_MS)
 		return DB_CHANGING;

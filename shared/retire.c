@@ -68,6 +68,7 @@ struct retiring {
 	sqlite3_file *wal;           /* SQLite's: its -wal */
 	volatile uint32_t *head;     /* of its wal-index, mapped */
 	const struct file_ids *open; /* its files */
+	int64_t whole_ns;            /* when they last had their names */
 	struct file_ids there;       /* what has their names */
 	char *const *paths;          /* their names */
 };
@@ -97,12 +98,20 @@ get32(const unsigned char *p)
  */
 enum other_wal { OTHER_EMPTY, OTHER_STALE, OTHER_LIVE };
 
-/* Each time that a -wal begins anew its first salt is one more. */
+/*
+ * Whether it was moved there: it was made while ours had the name, when SQLite
+ * made none.  Or it is an older state of ours: when a -wal begins anew its
+ * first salt is one more, if whoever does it knows the one before.
+ */
 static bool
 is_older(const struct retiring *r, const unsigned char *other)
 {
+	const struct file_id *id = &r->there.of[FILE_WAL];
 	uint32_t word = r->head[WORD_SALT];
 
+	if (id->birth_s != 0 &&
+	    id->birth_s * 1000000000 + id->birth_ns < r->whole_ns)
+		return true;
 	return get32((const unsigned char *)&word) - get32(other + 16) <
 	       GENERATIONS;
 }
@@ -327,9 +336,12 @@ retire_held(const struct retiring *r)
 
 enum retired
 retire_set(struct sqlite3 *handle, const struct file_ids *open,
-    char *const *paths)
+    int64_t whole_ns, char *const *paths)
 {
-	struct retiring r = { .handle = handle, .open = open, .paths = paths };
+	struct retiring r = { .handle = handle,
+		.open = open,
+		.whole_ns = whole_ns,
+		.paths = paths };
 	void volatile *map = NULL;
 	enum retired done;
 
@@ -337,7 +349,8 @@ retire_set(struct sqlite3 *handle, const struct file_ids *open,
 	sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER,
 	    &r.wal);
 	if (r.db == NULL || r.wal == NULL || r.db->pMethods == NULL ||
-	    r.db->pMethods->iVersion < 2 || open->of[FILE_SHM].ino == 0)
+	    r.wal->pMethods == NULL || r.db->pMethods->iVersion < 2 ||
+	    open->of[FILE_SHM].ino == 0)
 		return RETIRE_NEVER;
 	if (r.db->pMethods->xShmMap(r.db, 0, INDEX_BYTES, 0, &map) !=
 		SQLITE_OK ||

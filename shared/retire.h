@@ -2,6 +2,8 @@
 #ifndef SHARED_RETIRE_H
 #define SHARED_RETIRE_H
 
+#include <stdint.h>
+
 struct file_ids;
 struct sqlite3;
 
@@ -17,13 +19,14 @@ enum retired {
 
 /*
  * Puts a set out of use that is not whole any more.  `handle` is a connection
- * to it, outside any transaction, `open` are its files and `paths` their names.
+ * to it, outside any transaction, `open` are its files and `paths` their names;
+ * at `whole_ns` (CLOCK_REALTIME_COARSE) they last were the same.
  * What was committed is written to the database file if that is still the same
  * and nobody can have opened the new set; from then on every connection to the
  * old set gets SQLITE_CANTOPEN.  Does not wait; the connection is only good to
  * be closed, or for another try.
  */
 enum retired retire_set(struct sqlite3 *handle, const struct file_ids *open,
-    char *const *paths);
+    int64_t whole_ns, char *const *paths);
 
 #endif

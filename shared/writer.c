@@ -104,10 +104,10 @@ complain(struct writer *w, enum db_status status)
 	board_add(w->board, BOARD_DB_ERRORS, 1);
 	if (status != DB_FULL && status != DB_FAILED)
 		return;
-	if (w->complained_ms != 0 && now_ms - w->complained_ms < COMPLAIN_MS)
-		return;
-	w->complained_ms = now_ms;
-	log_warnx("%s: %s", w->config->database, w->db.error);
+	if (w->complained_ms == 0 || now_ms - w->complained_ms >= COMPLAIN_MS) {
+		w->complained_ms = now_ms;
+		log_warnx("%s: %s", w->config->database, w->db.error);
+	}
 }
 
 /* A connection that failed like this is not used again. */
@@ -120,11 +120,7 @@ close_if_broken(struct writer *w, enum db_status status)
 	case DB_CHANGING:
 	case DB_REFUSED:
 		return;
-	case DB_FULL:
-	case DB_MISSING:
-	case DB_NOT_OURS:
-	case DB_DAMAGED:
-	case DB_FAILED:
+	default:
 		break;
 	}
 	complain(w, status);
@@ -132,10 +128,7 @@ close_if_broken(struct writer *w, enum db_status status)
 		db_give_up(&w->db, status);
 }
 
-/*
- * Whether what failed is to be tried again, which is so for a moment while the
- * files of the database are exchanged; in its thread the writer can wait.
- */
+/* Whether to try again: while files are exchanged the thread can wait. */
 static bool
 goes_on(const struct writer *w, enum db_status status, int64_t began_ms)
 {
@@ -379,8 +372,7 @@ heed_loss(struct writer *w)
 		return;
 	w->lost = false;
 	pthread_mutex_unlock(&w->lock);
-	while (w->db.handle != NULL && db_replaced(&w->db) &&
-	       db_leave(&w->db) != DB_OK)
+	while (w->db.handle != NULL && db_replaced(&w->db) && db_leave(&w->db))
 		poll(NULL, 0, AGAIN_MS);
 	pthread_mutex_lock(&w->lock);
 }
