@@ -222,6 +222,7 @@ dist_check_SCRIPTS += \
 	%D%/a-cursor-moves-through-all-transports.t \
 	%D%/a-held-client-that-is-behind-is-told-what-was-pruned.t \
 	%D%/a-large-backlog-comes-without-waiting.t \
+	%D%/a-lock-that-somebody-holds-stops-nobody.t \
 	%D%/a-loss-is-told-by-a-reset-on-every-transport.t \
 	%D%/a-reset-before-a-long-backlog-is-told-once.t \
 	%D%/a-restore-while-nothing-runs-is-noticed.t \
@@ -408,6 +409,7 @@ dist_check_SCRIPTS += \
 	%D%/stop-ends-every-stream.t \
 	%D%/stop-ends-what-httpd-handed-over.t \
 	%D%/streams-beat-while-nothing-happens.t \
+	%D%/the-files-of-a-database-are-one.t \
 	%D%/the-schema-refuses-what-could-not-be-sent.t \
 	%D%/tidings-feed-element.t \
 	%D%/too-many-clients-are-refused-with-503.t \
