@@ -27,8 +27,8 @@ void file_ids_read(struct file_ids *ids, char *const *paths);
 bool file_id_equals(const struct file_id *a, const struct file_id *b);
 
 /*
- * Bits, one by the number of each, of the files that are not the same.  What was not there
- * `then` does not count.
+ * Bits, one by the number of each, of the files that are not the same.  What
+ * was not there `then` does not count.
  */
 unsigned file_ids_compare(const struct file_ids *then,
     const struct file_ids *now);
