@@ -69,6 +69,28 @@ def short_of(tap, site):
     tap.equal(child.wait(10 * PATIENCE), 0, 'it stops')
 
 
+def wsd(tap, site):
+    """The same of WebSockets."""
+    path = os.path.join(site.dir, 'ws.sock')
+    child = site.spawn([os.path.join(reachable_build(), 'daemon', 'wsd'), '-c', site.conf,
+                        '-l', 'unix:' + path], preexec_fn=limit_descriptors(LIMIT))
+    wait_for(lambda: os.path.exists(path + '.handover'), 10, 'the socket')
+    with Link(site, '', path=path + '.handover') as link:
+        clients = [link.hand_over('/push/ws?channel=a', headers=websocket_headers())
+                   for _ in range(90)]
+        for client in clients:
+            wait_for(lambda: client.ended or b'\r\n\r\n' in client.buf
+                     or client.read_some(0.5) and False, 10, 'an answer')
+        opened = sum(b' 101 ' in c.buf for c in clients)
+        refused = sum(b' 503 ' in c.buf and b'Retry-After: ' in c.buf for c in clients)
+        tap.ok(opened > 5 and opened + refused == 90 and descriptors(child.pid) < LIMIT,
+               'wsd: who does not fit in gets a 503', opened, refused)
+        for client in clients:
+            client.close()
+    child.terminate()
+    tap.equal(child.wait(10 * PATIENCE), 0, 'wsd: it stops')
+
+
 def stray(tap, site):
     """Standard input is the socket; what is 3 is somebody else's."""
     path = os.path.join(site.dir, 'given.sock')
@@ -99,6 +121,7 @@ def stray(tap, site):
 def main(tap):
     with Site() as site:
         short_of(tap, site)
+        wsd(tap, site)
         stray(tap, site)
 
 
