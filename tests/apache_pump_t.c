@@ -160,6 +160,8 @@ test_slow(void)
 	    "of which the program is told, once: %u", told);
 	is_int((long long)conn->parked->queued, 0, "nothing waits any more");
 	sent = fill(conn, number);
+	is_int((long long)conn->parked->at_filter, LARGE,
+	    "and then as much as is new");
 	ahead_ms += STALL_MS - 1100;
 	turns(3);
 	ok(conn->cut == 0, "one that takes nothing is not cut before its time");
