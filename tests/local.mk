@@ -520,6 +520,8 @@ EXTRA_DIST += \
 	%D%/fuzz/corpus/json/twice \
 	%D%/fuzz/corpus/packet/client \
 	%D%/fuzz/corpus/packet/client-evil-headers \
+	%D%/fuzz/corpus/packet/empty-to-wsd \
+	%D%/fuzz/corpus/packet/empty-with-a-descriptor \
 	%D%/fuzz/corpus/packet/gone \
 	%D%/fuzz/corpus/packet/hello \
 	%D%/fuzz/corpus/packet/input \
