@@ -329,14 +329,15 @@ let_go(request_rec *r, apr_socket_t *dummy)
 }
 
 static bool
-hand_over(request_rec *r, struct link *link, struct iovec *iov, int wait_ms)
+hand_over(request_rec *r, struct link *link, struct iovec variables,
+    int wait_ms)
 {
 	struct handover_head head = { .type = HANDOVER_CLIENT };
+	struct iovec iov[2] = { { &head, sizeof(head) }, variables };
 	conn_rec *c = r->connection;
 	apr_socket_t *dummy;
 	apr_os_sock_t fd;
 
-	iov[0] = (struct iovec){ &head, sizeof(head) };
 	if (apr_os_sock_get(&fd, ap_get_conn_socket(c)) != APR_SUCCESS ||
 	    apr_socket_create(&dummy, APR_INET, SOCK_STREAM, APR_PROTO_TCP,
 		c->pool) != APR_SUCCESS) {
@@ -369,7 +370,8 @@ note(request_rec *r, const char *how)
 
 /* Gives the request away, or returns false, with errno: it is httpd's still. */
 static bool
-give(request_rec *r, const struct settings *s, struct iovec *iov, bool tls)
+give(request_rec *r, const struct settings *s, struct iovec *variables,
+    bool tls)
 {
 	apr_interval_time_t wait = s->wait == UNSET ? WAIT_DEFAULT : s->wait;
 	int wait_ms = (int)apr_time_as_msec(wait);
@@ -378,9 +380,9 @@ give(request_rec *r, const struct settings *s, struct iovec *iov, bool tls)
 
 	if (link == NULL)
 		return false;
-	done = tls ? park(r, link, &iov[1], 1, wait_ms,
+	done = tls ? park(r, link, variables, 1, wait_ms,
 			 s->stall == UNSET ? STALL_DEFAULT : s->stall)
-		   : hand_over(r, link, iov, wait_ms);
+		   : hand_over(r, link, *variables, wait_ms);
 	link_unref(link);
 	return done;
 }
@@ -392,7 +394,7 @@ handle(request_rec *r)
 	    ap_get_module_config(r->per_dir_config, &tidings_module);
 	conn_rec *c = r->connection;
 	const char *obstacle;
-	struct iovec iov[2];
+	struct iovec variables;
 	bool tls, done = false;
 
 	if (s->socket == NULL || s->socket[0] == '\0')
@@ -408,7 +410,7 @@ handle(request_rec *r)
 	/* To look for input may have made TLS write. */
 	if (obstacle == NULL && !output_is_out(c))
 		obstacle = "an answer before it is not out";
-	if (obstacle == NULL && !write_variables(r, &iov[1]))
+	if (obstacle == NULL && !write_variables(r, &variables))
 		obstacle = "its head is too large";
 	if (obstacle != NULL) {
 		ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
@@ -417,7 +419,7 @@ handle(request_rec *r)
 	}
 	/* One that was started anew tells us by its old link, maybe twice. */
 	for (int tries = 0; tries < GIVE_TRIES && !done; tries++) {
-		done = give(r, s, iov, tls);
+		done = give(r, s, &variables, tls);
 		if (!done && errno != EPIPE && errno != ECONNRESET)
 			break;
 	}

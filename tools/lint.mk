@@ -22,7 +22,7 @@ LINT_SHELL = \
 	tools/feed.sh \
 	tools/list-sites
 LINT_CPPFLAGS = $(DEFS) $(DEFAULT_INCLUDES) $(INCLUDES) $(AM_CPPFLAGS) \
-	$(CPPFLAGS) -I$(srcdir)
+	$(CPPFLAGS) $(HTTPD_CPPFLAGS) -I$(srcdir)
 CLANG_FORMAT = clang-format
 # The defaults but for memset_s and its like, which no C library here has, and
 # a check of va_list that is wrong from the second file on.
