@@ -97,7 +97,8 @@ def headers_arrive(tap, site):
             tap.equal((site.way(c), c.header('X-Early'), c.header('X-Always')),
                       (HANDED, 'one, two', 'three'), 'headers of httpd: %s is %d' % (path, c.status))
             tap.ok((c.header('Set-Cookie') or '').startswith('visitor='), 'and a cookie', c.head)
-            one = [n for n, v in c.headers.items() if len(v) > 1]
+            # Vary is a list, whose parts may stand in several lines.
+            one = [n for n, v in c.headers.items() if len(v) > 1 and n != 'vary']
             tap.equal(one, ['x-early'], 'none is there twice')
     with Talk(site) as c:
         c.get('/stream/news')

@@ -10,6 +10,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 from tidings_test import *
 
+DEFINES = ('TIDINGS_FRONT_CONTROLLER',)
 FRONT = '''
 RewriteEngine On
 RewriteCond %{REQUEST_URI} !^/real
@@ -42,7 +43,8 @@ def streams(t, site, what):
 
 def main(t):
     for handover in (False, True):
-        with Site(httpd_extra=FRONT, modules=['rewrite'], handover=handover) as site:
+        with Site(httpd_extra=FRONT, modules=['rewrite'], handover=handover,
+                  defines=DEFINES) as site:
             what = 'front controller%s: ' % (', mod_tidings' if handover else '')
             t.ok('<html' in site.get('/any/page').text, what + 'it has the site')
             streams(t, site, what)
@@ -53,7 +55,7 @@ def main(t):
             r = site.get('/push/ws')
             t.equal(r.status, 426, what + 'ws')
             t.ok('<html' in site.get('/pushy').text, what + 'what only looks so is its own')
-    with Site(cgi=True, httpd_extra=FRONT, modules=['rewrite']) as site:
+    with Site(cgi=True, httpd_extra=FRONT, modules=['rewrite'], defines=DEFINES) as site:
         r = site.get('/push/poll?channel=a')
         t.ok(r.status == 200 and 'messages' in r.json, 'front controller, CGI: poll', r)
     if not os.path.exists(MODULES + '/mod_security2.so'):

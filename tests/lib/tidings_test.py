@@ -479,13 +479,14 @@ class Site:
     def __init__(self, settings=None, cgi=False, httpd_extra='', mpm='event',
                  feeders=False, echo=True, programs=True, wstunnel=False,
                  keep_alive=True, modules=(), tls=False, php=False,
-                 handover=False):
+                 handover=False, defines=()):
         self.settings = settings or {}
         self.cgi, self.mpm, self.extra = cgi, mpm, httpd_extra
         self.feeders, self.echo, self.programs = feeders, echo, programs
         self.wstunnel = wstunnel
         self.modules = modules  # more of httpd's, without the mod_
         self.tls = tls          # https on tls_port as well
+        self.defines = defines  # of httpd, before the includes
         self.php = php          # the examples' PHP runs
         # mod_tidings is loaded; the variable does it for tests that don't ask.
         self.handover = handover or bool(os.environ.get('TIDINGS_HANDOVER'))
@@ -616,6 +617,7 @@ class Site:
             lines += ['ThreadsPerChild 64', 'MaxRequestWorkers 512', 'ServerLimit 8',
                       'StartServers 1', 'MinSpareThreads 16', 'MaxSpareThreads 512',
                       'AsyncRequestWorkerFactor 4']
+        lines += ['Define ' + name for name in self.defines]
         if self.wstunnel:
             lines.append('Define TIDINGS_WSTUNNEL')
         if self.cgi:
