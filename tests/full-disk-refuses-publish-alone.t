@@ -75,6 +75,10 @@ def main(tap):
                 break
         tap.ok(refused and all(is_503(r) for _, r in refused),
                'no room: 503 with Retry-After', refused[:2])
+        lines = [l for l in site.programs_log().splitlines()
+                 if l.startswith('publish[') and 'database or disk is full' in l]
+        tap.ok(1 <= len(lines) <= 4 and site.db in lines[0],
+               'the log says so, and not each time', len(refused), lines[:5])
         beats = stream.body.count(b':\n\n')
         with contextlib.suppress(Failure):
             wait_for(lambda: stream.read_some(0.1) is not None and
