@@ -172,7 +172,15 @@ test_ids(void)
 	is_int(removal_run(&db, &none, &n), DB_OK, "nothing to be removed");
 	is_int(n, 0, "is nothing");
 	is_int(removal_run(&db, &removal, &n), DB_OK, "three ids");
-	is_int(n, 3, "are done, though one was gone already");
+	ok(n >= 1 && n <= 3, "are done, though one was gone already");
+	/* A step that was interrupted for long is over. */
+	for (int done = n; done < 3; done += n) {
+		struct removal rest = { .n = 3 - done };
+
+		memcpy(rest.ids, removal.ids + done,
+		    sizeof(int64_t) * 3 - sizeof(int64_t) * (size_t)done);
+		removal_run(&db, &rest, &n);
+	}
 	is_int(foreign_int(db.handle, "SELECT sum(id) FROM changes"), 1 + 3 + 5,
 	    "no other message is gone");
 	is_int(watermark("a"), 4, "the watermark follows");
@@ -205,7 +213,9 @@ test_epoch(void)
 	foreign_run(other, "ROLLBACK");
 	is_int(removal_channel(&impatient, "a", 5, db.epoch, &n, &done), DB_OK,
 	    "later it is");
-	ok(done && n == 5, "all at once");
+	for (int i = 0; i < 5 && !done; i++)
+		removal_channel(&impatient, "a", 5, db.epoch, &n, &done);
+	ok(done && count("a") == 0, "to the end");
 	foreign_close(other);
 	db_close(&impatient);
 }
