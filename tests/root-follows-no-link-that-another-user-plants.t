@@ -202,6 +202,38 @@ def whom_it_is(tap, top):
     tap.equal(os.stat(full).st_uid, 0, 'and stays root\'s')
 
 
+def others_have_a_hand_in_it(tap, top, victim):
+    """Folders of root's that others may write in, or where they have a link."""
+    ground = Ground(top)
+    sticky = os.path.join(top, 'sticky')
+    os.mkdir(sticky)
+    os.chmod(sticky, 0o1777)
+    link = os.path.join(sticky, 'link')
+    os.symlink(victim.dir, link)
+    os.lchown(link, *uid_gid())
+    for run_dir in (link + '/new', link + '/empty', link):
+        with open(ground.conf, 'w') as f:
+            f.write('[tidings]\ndatabase = %s/t.db\nrun_dir = %s\nuser = www-data\n'
+                    '[wsd]\nlisten = 127.0.0.1:%d\n' % (run_dir, run_dir, free_port()))
+        ground.command('init')
+        ground.run_for_a_moment()
+        tap.equal(victim.look(), victim.before, 'by a link of his in a sticky folder: ' +
+                  run_dir[len(sticky):])
+    os.unlink(link)
+    with open(ground.conf, 'w') as f:
+        f.write('[tidings]\ndatabase = %s/t.db\nuser = www-data\n' % sticky)
+    ground.command('init')
+    tap.equal(os.stat(sticky).st_uid, 0, 'a sticky folder is given to nobody')
+    # A file of his in a folder of root's.
+    with open(ground.conf, 'w') as f:
+        f.write('[tidings]\ndatabase = %s/t.db\n' % sticky)
+    db = os.path.join(sticky, 't.db')
+    tap.equal(os.stat(db).st_uid, uid_gid()[0], 'a database of his in a folder of root\'s')
+    tap.equal(ground.command('publish', 'a', 'x').returncode, 0, 'root publishes')
+    tap.equal({os.lstat(os.path.join(sticky, n)).st_uid for n in os.listdir(sticky)},
+              {uid_gid()[0]}, 'as the owner of the file')
+
+
 def boards_are_buried(tap, top):
     """Who reaps a killed program removes its scoreboard."""
     with Site() as site:
@@ -226,6 +258,7 @@ def main(tap):
         for kind in KINDS:
             planted_before(tap, top, victim, kind)
         planted_folders(tap, top, victim)
+        others_have_a_hand_in_it(tap, top, victim)
         planted_meanwhile(tap, top, victim)
         boards_are_buried(tap, top)
     finally:
