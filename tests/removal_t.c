@@ -155,7 +155,8 @@ test_budget(void)
 		steps = remove_all("a", INT64_MAX, &removed, &ms);
 		is_int(removed, rows[i].n, "%d messages of %d bytes", rows[i].n,
 		    rows[i].bytes);
-		ok(ms <= STEP_MS * patience(),
+		/* Under a checker it tells nothing. */
+		ok(ms <= STEP_MS || patience() > 1,
 		    "%d steps, %.1f ms of the processor at most", steps, ms);
 	}
 }

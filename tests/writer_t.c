@@ -485,7 +485,9 @@ on_storm(struct job *job)
 static void
 test_storm(void)
 {
-	int64_t most = 0, end_ms = clock_mono_ms() + 60000, now, before;
+	int64_t most = 0,
+		end_ms = clock_mono_ms() + (int64_t)(60000 * patience()), now,
+		before;
 
 	begin("[retention]\ncount = 100\nevery = 20ms\n");
 	storm_writer = writer_start(&config, NULL, true);
