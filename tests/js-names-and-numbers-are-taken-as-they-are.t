@@ -36,7 +36,7 @@ def test(t, stage):
     client = stage.clients[0]
     for name in NAMES:
         stage.site.publish_sql(name, 'before', name)
-    client.js(HEAR, NAMES, {'share': False, 'since': 'earliest',
+    client.js(HEAR, NAMES, {'share': False, 'since': 'earliest', 'retry': 100,
                             'transports': ['sse']})
     client.watched.append('feed')
     for name in NAMES:
@@ -56,7 +56,7 @@ def test(t, stage):
             'publish() of what is no JSON: rejected')
     client.proxy.say('{}', 'application/json', '/push/publish', status=201)
     t.equal(client.browser.js_async(PUBLISH, False), ['error', True],
-            'an answer to publish() without an id: rejected')
+            'an answer to publish() without an id: rejected in the end')
     t.equal(client.thrown(), [], 'nothing is thrown')
 
 
