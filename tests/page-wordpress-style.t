@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'browser'))
 
 from page import Browser, panels_are_true, rows, run, until  # noqa: E402
-from tidings_test import SRC, Site, need  # noqa: E402
+from tidings_test import SRC, Site, at_last, need  # noqa: E402
 
 PAGE = '/examples/wordpress-style.php'
 # tidings.js comes when the test says so.
