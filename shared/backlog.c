@@ -14,6 +14,7 @@
 #include "shared/backlog.h"
 #include "shared/change.h"
 #include "shared/clock.h"
+#include "shared/heap.h"
 #include "shared/str.h"
 #include "shared/want.h"
 
@@ -125,12 +126,7 @@ read_all(struct walk *walk, int64_t *after, bool *done)
 	return status;
 }
 
-/* The next message of one channel. */
-struct next {
-	int64_t id;              /* its id, INT64_MAX = there is none */
-	const struct want *want; /* the channel */
-};
-
+/* The next id of a channel; INT64_MAX = there is none. */
 static enum db_status
 find_next(const struct walk *walk, const struct want *want, int64_t after,
     int64_t *id)
@@ -148,26 +144,6 @@ find_next(const struct walk *walk, const struct want *want, int64_t after,
 	status = db_status(walk->db, rc);
 	db_done(stmt);
 	return status;
-}
-
-/* Moves the row at the top of the heap down to its place. */
-static void
-sift_down(struct next *heap, size_t n, size_t i)
-{
-	for (;;) {
-		size_t least = i, left = i * 2 + 1, right = i * 2 + 2;
-		struct next swap = heap[i];
-
-		if (left < n && heap[left].id < heap[least].id)
-			least = left;
-		if (right < n && heap[right].id < heap[least].id)
-			least = right;
-		if (least == i)
-			return;
-		heap[i] = heap[least];
-		heap[least] = swap;
-		i = least;
-	}
 }
 
 static enum db_status
@@ -189,31 +165,47 @@ hand_over_id(const struct walk *walk, int64_t id, bool *more)
 	return status;
 }
 
+/* The next ids of all channels; the rows of `next` are its caller's to free. */
+static enum db_status
+find_all(const struct walk *walk, int64_t after, struct heap *next)
+{
+	const struct backlog *backlog = walk->backlog;
+	enum db_status status = DB_OK;
+	int64_t id;
+
+	next->row = xcalloc(backlog->n, sizeof(*next->row));
+	for (size_t i = 0; i < backlog->n && status == DB_OK; i++) {
+		status = find_next(walk, &backlog->want[i], after, &id);
+		if (status == DB_OK && id != INT64_MAX)
+			heap_add(next, id, i);
+	}
+	return status;
+}
+
 static enum db_status
 read_merged(struct walk *walk, int64_t *after, bool *done)
 {
-	size_t n = walk->backlog->n;
-	struct next *heap = xcalloc(n, sizeof(*heap));
-	enum db_status status = DB_OK;
+	const struct want *want = walk->backlog->want;
+	struct heap next = { NULL, 0 };
+	enum db_status status = find_all(walk, *after, &next);
 	bool more = true;
+	int64_t id;
 
-	for (size_t i = 0; i < n && status == DB_OK; i++) {
-		heap[i].want = &walk->backlog->want[i];
-		status = find_next(walk, heap[i].want, *after, &heap[i].id);
-	}
-	for (size_t i = n / 2; i-- > 0;)
-		sift_down(heap, n, i);
-	while (status == DB_OK && more && heap[0].id != INT64_MAX) {
-		status = hand_over_id(walk, heap[0].id, &more);
+	while (status == DB_OK && more && next.n > 0) {
+		id = next.row[0].key;
+		status = hand_over_id(walk, id, &more);
 		if (status != DB_OK)
 			break;
-		*after = heap[0].id;
-		status = find_next(walk, heap[0].want, *after, &heap[0].id);
-		sift_down(heap, n, 0);
+		*after = id;
+		status = find_next(walk, &want[next.row[0].value], id, &id);
+		if (id == INT64_MAX)
+			heap_pop(&next);
+		else
+			heap_rekey(&next, id);
 		more = more && !is_over(walk);
 	}
-	*done = status == DB_OK && heap[0].id == INT64_MAX;
-	free(heap);
+	*done = status == DB_OK && next.n == 0;
+	free(next.row);
 	return status;
 }
 

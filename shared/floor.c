@@ -17,6 +17,7 @@
 
 #include "shared/clock.h"
 #include "shared/floor.h"
+#include "shared/heap.h"
 #include "shared/str.h"
 
 #define WATERMARKS_MAX  10000 /* more of them begin the work */
@@ -25,11 +26,11 @@
 #define LOOK_MS         5     /* in one step */
 
 struct floor {
-	char channel[256]; /* walked up to this name */
-	bool walked;       /* to the end */
-	bool raised;       /* the floor is where it has to be */
-	size_t n;          /* rows of `newest` */
-	int64_t newest[WATERMARKS_KEPT + 1]; /* a heap, the lowest on top */
+	char channel[256];  /* walked up to this name */
+	bool walked;        /* to the end */
+	bool raised;        /* the floor is where it has to be */
+	struct heap newest; /* ids; its rows are: */
+	struct heap_row row[WATERMARKS_KEPT + 1];
 };
 
 static enum db_status
@@ -47,40 +48,14 @@ count(struct db *db, int64_t *n)
 	return status;
 }
 
-/* Puts an id in the place of the lowest one, at the top. */
+/* One more watermark: the newest ones are kept, and the one before them. */
 static void
-sift_down(struct floor *floor, int64_t id)
+add(struct heap *newest, int64_t id)
 {
-	size_t i = 0;
-
-	for (;;) {
-		size_t child = i * 2 + 1;
-
-		if (child + 1 < floor->n &&
-		    floor->newest[child + 1] < floor->newest[child])
-			child++;
-		if (child >= floor->n || floor->newest[child] >= id)
-			break;
-		floor->newest[i] = floor->newest[child];
-		i = child;
-	}
-	floor->newest[i] = id;
-}
-
-static void
-add(struct floor *floor, int64_t id)
-{
-	size_t i = floor->n;
-
-	if (floor->n == WATERMARKS_KEPT + 1) {
-		if (id > floor->newest[0])
-			sift_down(floor, id);
-		return;
-	}
-	for (floor->n++; i > 0 && floor->newest[(i - 1) / 2] > id;
-	     i = (i - 1) / 2)
-		floor->newest[i] = floor->newest[(i - 1) / 2];
-	floor->newest[i] = id;
+	if (newest->n <= WATERMARKS_KEPT)
+		heap_add(newest, id, 0);
+	else if (id > newest->row[0].key)
+		heap_rekey(newest, id);
 }
 
 /* Walks on, for a moment. */
@@ -95,7 +70,7 @@ walk(struct db *db, struct floor *floor)
 
 	sqlite3_bind_text(stmt, 1, floor->channel, -1, SQLITE_TRANSIENT);
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		add(floor, sqlite3_column_int64(stmt, 1));
+		add(&floor->newest, sqlite3_column_int64(stmt, 1));
 		if (++n % 64 != 0 || clock_mono_ms() <= until_ms)
 			continue;
 		name = (const char *)sqlite3_column_text(stmt, 0);
@@ -139,7 +114,8 @@ work(struct db *db, struct floor *floor, bool *again)
 		return walk(db, floor);
 	if (!floor->raised) {
 		sqlite3_bind_int64(db->stmt[DB_FLOOR_RAISE], 1,
-		    floor->n > WATERMARKS_KEPT ? floor->newest[0] : 0);
+		    floor->newest.n > WATERMARKS_KEPT ? floor->newest.row[0].key
+						      : 0);
 		floor->raised = true;
 		return write_rows(db, db->stmt[DB_FLOOR_RAISE], &n);
 	}
@@ -161,6 +137,7 @@ floor_step(struct db *db, struct floor **floor, bool *again)
 		if (status != DB_OK || n <= WATERMARKS_MAX)
 			return status;
 		*floor = xcalloc(1, sizeof(**floor));
+		(*floor)->newest.row = (*floor)->row;
 	}
 	status = work(db, *floor, again);
 	if (status != DB_OK || !*again) {

@@ -51,6 +51,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/group.c \
 	%D%/group.h \
 	%D%/handover.h \
+	%D%/heap.c \
+	%D%/heap.h \
 	%D%/http.c \
 	%D%/http.h \
 	%D%/hub.c \

@@ -23,12 +23,6 @@
 
 #define LOOK 16 /* rows or names between two looks at the clock */
 
-/* The next message of one channel, going back. */
-struct before {
-	int64_t id;  /* its id */
-	size_t want; /* row of the wants */
-};
-
 static void
 set_told(struct wants *wants, int64_t told)
 {
@@ -60,8 +54,8 @@ place_begin(struct place *place, const struct db *db, struct wants *wants,
 void
 place_end(struct place *place)
 {
-	free(place->heap);
-	place->heap = NULL;
+	free(place->before.row);
+	place->before = (struct heap){ NULL, 0 };
 }
 
 /* Whether the time is over, asked once in a while. */
@@ -154,91 +148,75 @@ walk_back(struct place *place, struct db *db, int64_t until_us, bool *done)
 	return status;
 }
 
-/* Moves the row at i down to its place: the newest one is on top. */
-static void
-sift_down(struct before *heap, size_t n, size_t i)
-{
-	for (;;) {
-		size_t most = i, left = i * 2 + 1, right = i * 2 + 2;
-		struct before swap = heap[i];
-
-		if (left < n && heap[left].id > heap[most].id)
-			most = left;
-		if (right < n && heap[right].id > heap[most].id)
-			most = right;
-		if (most == i)
-			return;
-		heap[i] = heap[most];
-		heap[most] = swap;
-		i = most;
-	}
-}
-
-/* The id before `before->id` in its channel; 0 if there is none. */
+/* The id before *id in a channel; 0 if there is none. */
 static enum db_status
-find_before(const struct place *place, struct db *db, struct before *before)
+find_before(struct db *db, const struct want *want, int64_t *id)
 {
 	sqlite3_stmt *stmt = db->stmt[DB_CHANNEL_PREVIOUS_ID];
-	const struct want *want = &place->wants->p[before->want];
 	enum db_status status;
 	int rc;
 
 	sqlite3_bind_text(stmt, 1, want->name, (int)want->len, SQLITE_STATIC);
-	sqlite3_bind_int64(stmt, 2, before->id);
+	sqlite3_bind_int64(stmt, 2, *id);
 	rc = sqlite3_step(stmt);
-	before->id = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+	*id = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
 	status = db_status(db, rc);
 	db_done(stmt);
 	return status;
 }
 
-/* The newest message of each channel.  *done tells that they are in order. */
+/* The newest message of each channel.  *done tells that all are there. */
 static enum db_status
 fill_heap(struct place *place, struct db *db, int64_t until_us, bool *done)
 {
+	struct wants *wants = place->wants;
+	struct heap *before = &place->before;
 	enum db_status status = DB_OK;
 
-	if (place->heap == NULL)
-		place->heap = xcalloc(place->wants->n, sizeof(*place->heap));
-	while (place->at < place->wants->n && status == DB_OK) {
-		struct before *before = &place->heap[place->n];
+	if (before->row == NULL)
+		before->row = xcalloc(wants->n, sizeof(*before->row));
+	while (place->at < wants->n) {
+		int64_t id = place->id;
 
-		*before = (struct before){ place->id, place->at };
-		status = find_before(place, db, before);
+		status = find_before(db, &wants->p[place->at], &id);
 		if (status != DB_OK)
-			break;
-		place->n += before->id > 0;
+			return status;
+		if (id > 0)
+			heap_add(before, -id, place->at);
 		if (is_over(++place->at, until_us))
 			break;
 	}
-	*done = status == DB_OK && place->at == place->wants->n;
-	for (size_t i = *done ? place->n / 2 : 0; i-- > 0;)
-		sift_down(place->heap, place->n, i);
-	return status;
+	*done = place->at == wants->n;
+	return DB_OK;
 }
 
 /* Channels: the newest message of all of them, and then the one before. */
 static enum db_status
 merge_back(struct place *place, struct db *db, int64_t until_us, bool *done)
 {
+	struct heap *before = &place->before;
 	enum db_status status = DB_OK;
-	struct before *top = place->heap;
 	size_t rows = 0;
 
-	while (status == DB_OK && !*done && place->n > 0) {
-		status = count_one(place, db, top->id, done);
+	while (!*done && before->n > 0) {
+		const struct heap_row *top = &before->row[0];
+		int64_t id = -top->key;
+
+		status = count_one(place, db, id, done);
 		if (status == DB_OK && !*done)
-			status = find_before(place, db, top);
+			status =
+			    find_before(db, &place->wants->p[top->value], &id);
 		if (status != DB_OK)
-			break;
-		if (top->id == 0)
-			*top = place->heap[--place->n];
-		sift_down(place->heap, place->n, 0);
+			return status;
+		if (id == 0)
+			heap_pop(before);
+		else
+			heap_rekey(before, -id);
 		if (is_over(++rows, until_us))
 			break;
 	}
-	*done = *done || (status == DB_OK && place->n == 0);
-	return status;
+	*done = *done || before->n == 0;
+	return DB_OK;
 }
 
 static enum db_status
@@ -304,7 +282,7 @@ place_step(struct place *place, struct db *db, int64_t until_us, bool *done)
 		place->least = place->after;
 		place->after = place->newest;
 		place->id = place->newest + 1;
-		place->at = place->n = 0;
+		place->at = place->before.n = 0;
 		place->left = 1;
 	}
 	*done = false;

@@ -8,8 +8,8 @@
 
 #include "shared/cursor.h"
 #include "shared/db.h"
+#include "shared/heap.h"
 
-struct before;
 struct wants;
 
 /*
@@ -28,11 +28,10 @@ struct place {
 	bool newest_only;     /* it wants the last message alone */
 	int64_t least;        /* for that: where it began otherwise, -1 = no */
 	size_t at;            /* wants that were looked at */
-	struct before *heap;  /* -N: the next id of each, going back; or NULL */
-	size_t n;             /* used */
-	int64_t id;           /* -N: it went back to this one */
-	int64_t left;         /* -N: messages that are still to be counted */
-	bool any_expired;     /* the table has messages that ran out */
+	struct heap before; /* -N: the next id of each, going back, negative */
+	int64_t id;         /* -N: it went back to this one */
+	int64_t left;       /* -N: messages that are still to be counted */
+	bool any_expired;   /* the table has messages that ran out */
 };
 
 /*

@@ -42,6 +42,7 @@ C_TESTS = \
 	%D%/fuzz/replay.t \
 	%D%/group.t \
 	%D%/handshake.t \
+	%D%/heap.t \
 	%D%/http.t \
 	%D%/hub.t \
 	%D%/incoming.t \
@@ -130,6 +131,8 @@ WRAP_CALLS = \
 %C%_group_t_LDADD = $(UNIT_LIBS)
 %C%_handshake_t_SOURCES = %D%/handshake_t.c daemon/handshake.c
 %C%_handshake_t_LDADD = $(UNIT_LIBS)
+%C%_heap_t_SOURCES = %D%/heap_t.c
+%C%_heap_t_LDADD = $(UNIT_LIBS)
 %C%_http_t_SOURCES = %D%/http_t.c
 %C%_http_t_LDADD = $(UNIT_LIBS)
 %C%_hub_t_SOURCES = %D%/hub_t.c
