@@ -14,10 +14,10 @@
 #include "shared/backlog.h"
 #include "shared/change.h"
 #include "shared/place.h"
-#include "shared/schema.h"
 #include "shared/str.h"
 #include "shared/want.h"
 #include "tests/tap/foreign.h"
+#include "tests/tap/table.h"
 #include "tests/tap/tap.h"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))
@@ -50,10 +50,8 @@ fill(void)
 {
 	static const char *const names[] = { "a", "ab", "abc", "b", "b.x",
 		"b.y", "b.x.z", "c", "\xc3\xa9", "zz", "A", "aB" };
-	bool made;
 
-	if (schema_create(&db, scratch("backlog.db"), 0600, &made) != DB_OK)
-		bail("%s", db.error);
+	table_make(&db, scratch("backlog.db"));
 	foreign_run(db.handle, "BEGIN");
 	for (int i = 0; i < ROWS; i++) {
 		/* A few channels are busy, one hardly ever. */

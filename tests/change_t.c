@@ -8,9 +8,9 @@
 
 #include "shared/change.h"
 #include "shared/db.h"
-#include "shared/schema.h"
 #include "shared/str.h"
 #include "tests/tap/foreign.h"
+#include "tests/tap/table.h"
 #include "tests/tap/tap.h"
 
 #define N(table)   (sizeof(table) / sizeof((table)[0]))
@@ -22,10 +22,8 @@ static void
 open_db(void)
 {
 	const char *path = scratch("change.db");
-	bool made;
 
-	if (schema_create(&db, path, 0600, &made) != DB_OK)
-		bail("%s", db.error);
+	table_make(&db, path);
 }
 
 static enum db_status

@@ -21,6 +21,7 @@
 #include "shared/schema.h"
 #include "shared/str.h"
 #include "tests/tap/foreign.h"
+#include "tests/tap/table.h"
 #include "tests/tap/tap.h"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))
@@ -54,10 +55,8 @@ static void
 create(const char *path)
 {
 	struct db db = { 0 };
-	bool made;
 
-	if (schema_create(&db, path, 0600, &made) != DB_OK)
-		bail("%s: %s", path, db.error);
+	table_make(&db, path);
 	db_close(&db);
 }
 

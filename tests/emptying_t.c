@@ -10,39 +10,12 @@
 #include "shared/db.h"
 #include "shared/emptying.h"
 #include "shared/group.h"
-#include "shared/schema.h"
 #include "shared/writer.h"
 #include "tests/tap/foreign.h"
+#include "tests/tap/table.h"
 #include "tests/tap/tap.h"
 
 static struct db db;
-
-static void
-begin(const char *name)
-{
-	bool made;
-
-	db_close(&db);
-	if (schema_create(&db, scratch(name), 0600, &made) != DB_OK)
-		bail("%s", db.error);
-}
-
-static void
-fill(const char *channel, int n)
-{
-	foreign_run(db.handle,
-	    "WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i "
-	    "WHERE n < %d) INSERT INTO changes (channel, data) SELECT %Q, n "
-	    "FROM i",
-	    n, channel);
-}
-
-static int64_t
-count(const char *channel)
-{
-	return foreign_int(db.handle,
-	    "SELECT count(*) FROM changes WHERE channel = %Q", channel);
-}
 
 static void
 test_steps(void)
@@ -51,20 +24,21 @@ test_steps(void)
 	int steps = 0;
 	bool done = false;
 
-	begin("steps.db");
-	fill("a", 3000);
-	fill("b", 10);
+	table_make(&db, scratch("steps.db"));
+	table_fill(db.handle, "a", 3000, 0);
+	table_fill(db.handle, "b", 10, 0);
 	is_int(emptying_begin(&db, &job), DB_OK, "a channel of 3,000");
 	is_int(job.upto, 3000, "has to lose those");
 	while (!done && steps++ < 1000) {
 		if (emptying_step(&db, &job, &done) != DB_OK)
 			bail("%s", db.error);
-		fill("a", 2);
+		table_fill(db.handle, "a", 2, 0);
 	}
 	ok(steps >= 6, "it takes several steps (%d)", steps);
 	is_int(job.removed, 3000, "it lost them");
-	is_int(count("a"), 2 * steps, "what was published meanwhile stays");
-	is_int(count("b"), 10, "other channels do");
+	is_int(table_count(db.handle, "a"), 2 * steps,
+	    "what was published meanwhile stays");
+	is_int(table_count(db.handle, "b"), 10, "other channels do");
 	job = (struct job){ .channel = "none" };
 	is_int(emptying_begin(&db, &job), DB_OK, "a channel without messages");
 	is_int(job.upto, 0, "has nothing to lose");
@@ -77,8 +51,8 @@ test_replaced(void)
 	struct job job = { .channel = "a" };
 	bool done;
 
-	begin("replaced.db");
-	fill("a", 1500);
+	table_make(&db, scratch("replaced.db"));
+	table_fill(db.handle, "a", 1500, 0);
 	if (emptying_begin(&db, &job) != DB_OK ||
 	    emptying_step(&db, &job, &done) != DB_OK)
 		bail("%s", db.error);
@@ -86,7 +60,8 @@ test_replaced(void)
 	    "UPDATE meta SET value = 'another' WHERE name = 'epoch'");
 	is_int(emptying_step(&db, &job, &done), DB_MISSING,
 	    "a database that was replaced between two steps");
-	is_int(count("a"), 1500 - job.removed, "loses nothing more");
+	is_int(table_count(db.handle, "a"), 1500 - job.removed,
+	    "loses nothing more");
 }
 
 /* Which jobs wait while channels are emptied. */

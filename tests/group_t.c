@@ -17,10 +17,10 @@
 #include "shared/change.h"
 #include "shared/db.h"
 #include "shared/group.h"
-#include "shared/schema.h"
 #include "shared/str.h"
 #include "shared/writer.h"
 #include "tests/tap/foreign.h"
+#include "tests/tap/table.h"
 #include "tests/tap/tap.h"
 
 #define JOBS 8 /* in a group, at most */
@@ -38,13 +38,9 @@ static struct jobs group;
 static void
 begin(const char *name)
 {
-	bool made;
-
-	db_close(&db);
 	if (other != NULL)
 		foreign_close(other);
-	if (schema_create(&db, scratch(name), 0600, &made) != DB_OK)
-		bail("%s", db.error);
+	table_make(&db, scratch(name));
 	other = foreign_open(db.path);
 	/* While somebody reads, the -wal does not begin anew. */
 	foreign_run(other, "BEGIN; SELECT count(*) FROM changes");

@@ -12,9 +12,9 @@
 #include <ev.h>
 
 #include "shared/log.h"
-#include "shared/schema.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/held.h"
+#include "tests/tap/table.h"
 #include "tests/tap/tap.h"
 
 static void
@@ -122,7 +122,6 @@ test_replaced(void)
 	static const struct want a[] = { W("a", false) };
 	struct held held, waiting;
 	struct db db = { 0 };
-	bool made;
 
 	start_hub("replaced.db");
 	insert("a", "of the first");
@@ -130,8 +129,7 @@ test_replaced(void)
 	hold(&waiting, &once, a, 1, "latest", 60000, 1 << 20);
 	ok(wait_for(&held, "of the first", 1000), "the first database");
 	foreign_close(writer);
-	if (schema_create(&db, scratch("second.db"), 0600, &made) != DB_OK)
-		bail("%s", db.error);
+	table_make(&db, scratch("second.db"));
 	foreign_run(db.handle,
 	    "INSERT INTO changes (channel, data) VALUES ('a', 'of the "
 	    "second')");

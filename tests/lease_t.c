@@ -15,8 +15,8 @@
 
 #include "shared/db.h"
 #include "shared/lease.h"
-#include "shared/schema.h"
 #include "tests/tap/foreign.h"
+#include "tests/tap/table.h"
 #include "tests/tap/tap.h"
 
 static void
@@ -94,10 +94,8 @@ test_note(void)
 	struct known known = { 5, 1234567890123 }, got;
 	struct db db = { 0 };
 	int lease, wrong = 0;
-	bool made;
 
-	if (schema_create(&db, scratch("note.db"), 0600, &made) != DB_OK)
-		bail("%s", db.error);
+	table_make(&db, scratch("note.db"));
 	ok(!lease_went_back(&db), "nothing is noted yet");
 	lease = lease_take(db.path, 0, false);
 	lease_known(lease, &db, &got);

@@ -19,6 +19,8 @@ check_LIBRARIES += %D%/tap/libtap.a
 	%D%/tap/frames.h \
 	%D%/tap/held.c \
 	%D%/tap/held.h \
+	%D%/tap/table.c \
+	%D%/tap/table.h \
 	%D%/tap/tap.c \
 	%D%/tap/tap.h
 

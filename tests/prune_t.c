@@ -15,8 +15,8 @@
 #include "shared/config_file.h"
 #include "shared/db.h"
 #include "shared/prune.h"
-#include "shared/schema.h"
 #include "tests/tap/foreign.h"
+#include "tests/tap/table.h"
 #include "tests/tap/tap.h"
 
 static struct db db;
@@ -34,16 +34,6 @@ set_config(const char *text)
 	config_free(&config);
 	if (config_load(&config, path, error, sizeof(error)) == -1)
 		bail("%s", error);
-}
-
-static void
-begin(const char *name)
-{
-	bool made;
-
-	db_close(&db);
-	if (schema_create(&db, scratch(name), 0600, &made) != DB_OK)
-		bail("%s", db.error);
 }
 
 /* A whole round; returns how many messages it removed. */
@@ -72,28 +62,12 @@ insert(const char *channel, int n, int64_t created_ms, int64_t expires_ms)
 	foreign_run(db.handle, "COMMIT");
 }
 
-static int64_t
-count(const char *channel)
-{
-	return foreign_int(db.handle,
-	    "SELECT count(*) FROM changes WHERE channel = %Q", channel);
-}
-
-static int64_t
-watermark(const char *channel)
-{
-	return foreign_int(db.handle,
-	    "SELECT coalesce(max(pruned_id), 0) FROM watermarks WHERE "
-	    "channel = %Q",
-	    channel);
-}
-
 static void
 test_count(void)
 {
 	int64_t now_ms = clock_wall_ms(), mark;
 
-	begin("count.db");
+	table_make(&db, scratch("count.db"));
 	set_config("[retention]\ncount = 10\nage = 1h\n"
 		   "[retention many*]\ncount = 2000\n"
 		   "[retention all]\ncount = 0\n");
@@ -104,12 +78,15 @@ test_count(void)
 	insert("many.1", 3600, now_ms, 0);
 	insert("all", 1500, now_ms, 0);
 	is_int(round_of_pruning(), 1 + 1600, "as many as there are too many");
-	is_int(count("few"), 10, "ten are kept");
-	is_int(watermark("few"), mark, "the watermark is the last one gone");
-	is_int(count("exact"), 10, "of ten none goes");
-	is_int(watermark("exact"), 0, "and no watermark is made");
-	is_int(count("many.1"), 2000, "a pattern has its own count");
-	is_int(count("all"), 1500, "0 is no limit");
+	is_int(table_count(db.handle, "few"), 10, "ten are kept");
+	is_int(table_watermark(db.handle, "few"), mark,
+	    "the watermark is the last one gone");
+	is_int(table_count(db.handle, "exact"), 10, "of ten none goes");
+	is_int(table_watermark(db.handle, "exact"), 0,
+	    "and no watermark is made");
+	is_int(table_count(db.handle, "many.1"), 2000,
+	    "a pattern has its own count");
+	is_int(table_count(db.handle, "all"), 1500, "0 is no limit");
 	is_int(foreign_int(db.handle,
 		   "SELECT min(CAST(data AS INTEGER)) FROM changes WHERE "
 		   "channel = 'many.1'"),
@@ -122,7 +99,7 @@ test_age(void)
 {
 	int64_t now_ms = clock_wall_ms();
 
-	begin("age.db");
+	table_make(&db, scratch("age.db"));
 	set_config("[retention]\ncount = 0\nage = 1h\n"
 		   "[retention short]\nage = 1m\n"
 		   "[retention ever]\nage = 0\n");
@@ -133,10 +110,11 @@ test_age(void)
 	insert("ever", 5, 0, 0);
 	insert("young", 5, now_ms + 60000, 0);
 	is_int(round_of_pruning(), 700 + 5, "what is too old");
-	is_int(count("a"), 7, "the young ones stay");
-	is_int(count("short"), 5, "a pattern has its own age");
-	is_int(count("ever"), 5, "0 is no limit");
-	is_int(count("young"), 5, "nor goes what comes from the future");
+	is_int(table_count(db.handle, "a"), 7, "the young ones stay");
+	is_int(table_count(db.handle, "short"), 5, "a pattern has its own age");
+	is_int(table_count(db.handle, "ever"), 5, "0 is no limit");
+	is_int(table_count(db.handle, "young"), 5,
+	    "nor goes what comes from the future");
 }
 
 /* One message that was published at this time. */
@@ -163,7 +141,7 @@ test_age_and_order(void)
 	int64_t now_ms = clock_wall_ms();
 	int n = (int)(sizeof(rows) / sizeof(rows[0])), wrong = 0, old = 0;
 
-	begin("order.db");
+	table_make(&db, scratch("order.db"));
 	set_config("[retention]\ncount = 0\nage = 1h\n");
 	for (int i = 0; i < n; i++) {
 		char channel[20];
@@ -189,11 +167,12 @@ test_age_and_order(void)
 		snprintf(channel, sizeof(channel), "row %d", i);
 		for (size_t at = 0; at < len; at++)
 			kept += strchr("osn", rows[i][at]) == NULL;
-		mark = watermark(channel);
-		if (count(channel) != (int64_t)kept ||
+		mark = table_watermark(db.handle, channel);
+		if (table_count(db.handle, channel) != (int64_t)kept ||
 		    (mark == 0) != (kept == len)) {
 			diag("%s: %lld kept, watermark %lld", rows[i],
-			    (long long)count(channel), (long long)mark);
+			    (long long)table_count(db.handle, channel),
+			    (long long)mark);
 			wrong++;
 		}
 	}
@@ -211,16 +190,18 @@ test_watermark_of_strays(void)
 {
 	int64_t now_ms = clock_wall_ms(), stray;
 
-	begin("strays.db");
+	table_make(&db, scratch("strays.db"));
 	set_config("[retention]\ncount = 0\nage = 1h\n");
 	insert("a", 5, now_ms, 0);
 	stray = insert_at("a", 1700000000);
 	insert("a", 5, now_ms, 0);
 	insert("b", 5, now_ms, 0);
 	is_int(round_of_pruning(), 1, "one message amidst young ones");
-	is_int(count("a"), 10, "goes alone");
-	is_int(watermark("a"), stray, "the watermark is its id");
-	is_int(watermark("b"), 0, "and other channels have none");
+	is_int(table_count(db.handle, "a"), 10, "goes alone");
+	is_int(table_watermark(db.handle, "a"), stray,
+	    "the watermark is its id");
+	is_int(table_watermark(db.handle, "b"), 0,
+	    "and other channels have none");
 }
 
 /* Strays behind more young messages than one round looks at. */
@@ -231,7 +212,7 @@ test_sweep(void)
 	struct prune prune = { 0 };
 	int rounds = 0;
 
-	begin("sweep.db");
+	table_make(&db, scratch("sweep.db"));
 	set_config("[retention]\ncount = 0\nage = 1h\n");
 	foreign_run(db.handle,
 	    "WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i "
@@ -253,7 +234,7 @@ test_sweep(void)
 			break;
 	}
 	ok(rounds >= 3, "it takes some rounds");
-	is_int(count("a"), 70000 - 700, "to find all");
+	is_int(table_count(db.handle, "a"), 70000 - 700, "to find all");
 	foreign_run(db.handle,
 	    "INSERT INTO changes (channel, created_ms) VALUES ('a', 1)");
 	prune = (struct prune){ .whole = true };
@@ -289,7 +270,7 @@ test_future(void)
 		char text[80];
 
 		snprintf(text, sizeof(text), "future%zu.db", i);
-		begin(text);
+		table_make(&db, scratch(text));
 		snprintf(text, sizeof(text),
 		    "[retention]\ncount = 0\nage = %llds\n",
 		    (long long)rows[i].age_s);
@@ -319,7 +300,7 @@ test_known(void)
 	bool finished = false;
 	int64_t now_ms = clock_wall_ms();
 
-	begin("known.db");
+	table_make(&db, scratch("known.db"));
 	set_config("[retention]\nage = 1h\nevery = 10s\n"
 		   "[retention x]\nage = 2h\n");
 	insert("a", 3, now_ms, 0);
@@ -348,20 +329,20 @@ test_expired(void)
 {
 	int64_t now_ms = clock_wall_ms();
 
-	begin("expired.db");
+	table_make(&db, scratch("expired.db"));
 	set_config("[retention]\ncount = 0\nage = 0\n");
 	insert("a", 1200, now_ms, now_ms - 1000);
 	insert("a", 3, now_ms, now_ms + 600000);
 	insert("a", 4, now_ms, 0);
 	is_int(round_of_pruning(), 1200, "what ran out");
-	is_int(count("a"), 7, "the others stay");
+	is_int(table_count(db.handle, "a"), 7, "the others stay");
 }
 
 /* A step takes many messages, but no more than the total asks for. */
 static void
 test_total_of_large_ones(void)
 {
-	begin("large.db");
+	table_make(&db, scratch("large.db"));
 	set_config("[retention]\ncount = 0\nage = 0\ntotal = 1M\n");
 	foreign_run(db.handle, "BEGIN");
 	for (int i = 0; i < 40; i++)
@@ -370,7 +351,7 @@ test_total_of_large_ones(void)
 		    "printf('%%.100000c', 'x'))");
 	foreign_run(db.handle, "COMMIT");
 	is_int(round_of_pruning(), 31, "as many large ones as have to go");
-	is_int(count("c"), 9, "the others stay");
+	is_int(table_count(db.handle, "c"), 9, "the others stay");
 }
 
 static void
@@ -378,7 +359,7 @@ test_total(void)
 {
 	int64_t used, pages;
 
-	begin("total.db");
+	table_make(&db, scratch("total.db"));
 	set_config("[retention]\ncount = 0\nage = 0\ntotal = 1M\n");
 	foreign_run(db.handle, "BEGIN");
 	for (int i = 0; i < 4000; i++)
@@ -410,7 +391,7 @@ test_floor(void)
 {
 	int64_t floor_id, newest;
 
-	begin("floor.db");
+	table_make(&db, scratch("floor.db"));
 	set_config("[retention]\ncount = 1\nage = 0\n");
 	foreign_run(db.handle, "BEGIN");
 	for (int i = 0; i < 10500; i++)
@@ -445,7 +426,7 @@ test_busy(void)
 	bool finished;
 	int steps = 0;
 
-	begin("busy.db");
+	table_make(&db, scratch("busy.db"));
 	set_config("[retention]\ncount = 1\nage = 0\n");
 	insert("a", 10, clock_wall_ms(), 0);
 	if (db_open(&impatient, db.path, DB_WRITER, 0) != DB_OK)
@@ -473,7 +454,7 @@ test_room_for_some(void)
 	bool finished = false;
 	int64_t unused, used;
 
-	begin("some.db");
+	table_make(&db, scratch("some.db"));
 	set_config("[retention]\ncount = 10\nage = 0\n");
 	foreign_run(db.handle,
 	    "WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i "
@@ -570,7 +551,7 @@ test_budget(void)
 		bool finished = false;
 		int steps = 0;
 
-		begin("budget.db");
+		table_make(&db, scratch("budget.db"));
 		foreign_run(db.handle,
 		    "DELETE FROM changes; DELETE FROM watermarks; "
 		    "UPDATE meta SET value = 0 WHERE name = 'floor'");
@@ -607,7 +588,7 @@ test_room(void)
 	int64_t pages;
 	bool finished = false;
 
-	begin("room.db");
+	table_make(&db, scratch("room.db"));
 	set_config("[retention]\ncount = 10\nage = 0\n");
 	insert("a", 60000, clock_wall_ms(), 0);
 	pages = foreign_int(db.handle, "PRAGMA page_count");

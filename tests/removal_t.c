@@ -12,50 +12,13 @@
 #include "shared/clock.h"
 #include "shared/db.h"
 #include "shared/removal.h"
-#include "shared/schema.h"
 #include "tests/tap/foreign.h"
+#include "tests/tap/table.h"
 #include "tests/tap/tap.h"
 
 #define STEP_MS 30 /* of processor time, at most */
 
 static struct db db;
-
-static void
-begin(const char *name)
-{
-	bool made;
-
-	db_close(&db);
-	if (schema_create(&db, scratch(name), 0600, &made) != DB_OK)
-		bail("%s", db.error);
-}
-
-/* `n` messages of so many bytes. */
-static void
-fill(const char *channel, int n, int bytes)
-{
-	foreign_run(db.handle,
-	    "WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i "
-	    "WHERE n < %d) INSERT INTO changes (channel, data) SELECT %Q, "
-	    "zeroblob(%d) FROM i",
-	    n, channel, bytes);
-}
-
-static int64_t
-count(const char *channel)
-{
-	return foreign_int(db.handle,
-	    "SELECT count(*) FROM changes WHERE channel = %Q", channel);
-}
-
-static int64_t
-watermark(const char *channel)
-{
-	return foreign_int(db.handle,
-	    "SELECT coalesce(max(pruned_id), 0) FROM watermarks WHERE channel "
-	    "= %Q",
-	    channel);
-}
 
 /* Milliseconds of the processor. */
 static double
@@ -96,27 +59,31 @@ test_channel(void)
 	double ms;
 	bool done;
 
-	begin("channel.db");
-	fill("other", 5, 10);
-	fill("a", 1234, 10);
-	fill("other", 5, 10);
-	fill("a", 3, 10);
+	table_make(&db, scratch("channel.db"));
+	table_fill(db.handle, "other", 5, 10);
+	table_fill(db.handle, "a", 1234, 10);
+	table_fill(db.handle, "other", 5, 10);
+	table_fill(db.handle, "a", 3, 10);
 	is_int(removal_channel(&db, "a", 5 + 1234, NULL, &n, &done), DB_OK,
 	    "a step");
 	ok(n > 0 && n <= REMOVAL_MAX && !done, "removes some (%d)", n);
 	is_int(foreign_int(db.handle,
 		   "SELECT min(id) FROM changes WHERE channel = 'a'"),
 	    5 + n + 1, "the oldest of them");
-	is_int(watermark("a"), 5 + 1234, "and tells of all that are to go");
+	is_int(table_watermark(db.handle, "a"), 5 + 1234,
+	    "and tells of all that are to go");
 	remove_all("a", 5 + 1234, &removed, &ms);
 	is_int(n + removed, 1234, "later steps remove the others");
-	is_int(count("a"), 3, "what is newer stays");
-	is_int(count("other"), 10, "and what others have");
-	is_int(watermark("a"), 5 + 1234, "the watermark was right");
-	is_int(watermark("other"), 0, "nobody else's was touched");
+	is_int(table_count(db.handle, "a"), 3, "what is newer stays");
+	is_int(table_count(db.handle, "other"), 10, "and what others have");
+	is_int(table_watermark(db.handle, "a"), 5 + 1234,
+	    "the watermark was right");
+	is_int(table_watermark(db.handle, "other"), 0,
+	    "nobody else's was touched");
 	is_int(removal_channel(&db, "nosuch", 99, NULL, &n, &done), DB_OK,
 	    "a channel without messages");
-	ok(done && n == 0 && watermark("nosuch") == 0, "loses none");
+	ok(done && n == 0 && table_watermark(db.handle, "nosuch") == 0,
+	    "loses none");
 }
 
 /* What had run out is missed by nobody. */
@@ -126,15 +93,17 @@ test_expired(void)
 	int removed;
 	double ms;
 
-	begin("expired.db");
+	table_make(&db, scratch("expired.db"));
 	foreign_run(db.handle,
 	    "INSERT INTO changes (channel, expires_ms) VALUES ('a', NULL), "
 	    "('a', 9000000000000), ('a', 1), ('a', 1), ('b', 1), ('b', 2)");
 	remove_all("a", 4, &removed, &ms);
 	is_int(removed, 4, "four messages, the newest of which ran out");
-	is_int(watermark("a"), 2, "the watermark is that of the last missed");
+	is_int(table_watermark(db.handle, "a"), 2,
+	    "the watermark is that of the last missed");
 	remove_all("b", 6, &removed, &ms);
-	is_int(watermark("b"), 0, "a channel where all ran out has none");
+	is_int(table_watermark(db.handle, "b"), 0,
+	    "a channel where all ran out has none");
 }
 
 /* A step takes a moment, whatever is removed. */
@@ -152,8 +121,8 @@ test_budget(void)
 
 		/* On a busy machine the processor is slow now and then. */
 		for (int tries = 0; tries < 4 && ms > STEP_MS; tries++) {
-			begin("budget.db");
-			fill("a", rows[i].n, rows[i].bytes);
+			table_make(&db, scratch("budget.db"));
+			table_fill(db.handle, "a", rows[i].n, rows[i].bytes);
 			steps = remove_all("a", INT64_MAX, &removed, &ms);
 		}
 		is_int(removed, rows[i].n, "%d messages of %d bytes", rows[i].n,
@@ -171,8 +140,8 @@ test_ids(void)
 	struct removal none = { .n = 0 };
 	int n;
 
-	begin("ids.db");
-	fill("a", 5, 10);
+	table_make(&db, scratch("ids.db"));
+	table_fill(db.handle, "a", 5, 10);
 	is_int(removal_run(&db, &none, &n), DB_OK, "nothing to be removed");
 	is_int(n, 0, "is nothing");
 	is_int(removal_run(&db, &removal, &n), DB_OK, "three ids");
@@ -187,7 +156,7 @@ test_ids(void)
 	}
 	is_int(foreign_int(db.handle, "SELECT sum(id) FROM changes"), 1 + 3 + 5,
 	    "no other message is gone");
-	is_int(watermark("a"), 4, "the watermark follows");
+	is_int(table_watermark(db.handle, "a"), 4, "the watermark follows");
 }
 
 /* The database became another one between two steps. */
@@ -199,11 +168,12 @@ test_epoch(void)
 	bool done;
 	int n;
 
-	begin("epoch.db");
-	fill("a", 5, 10);
+	table_make(&db, scratch("epoch.db"));
+	table_fill(db.handle, "a", 5, 10);
 	is_int(removal_channel(&db, "a", 5, "elsewhere", &n, &done), DB_MISSING,
 	    "another epoch is another database");
-	ok(!done && n == 0 && count("a") == 5 && watermark("a") == 0,
+	ok(!done && n == 0 && table_count(db.handle, "a") == 5 &&
+		table_watermark(db.handle, "a") == 0,
 	    "of which nothing is removed");
 	ok(db.begin_site == NULL, "no transaction is left");
 	ok(strstr(db.error, "replaced") != NULL, "it says why (%s)", db.error);
@@ -219,7 +189,7 @@ test_epoch(void)
 	    "later it is");
 	for (int i = 0; i < 5 && !done; i++)
 		removal_channel(&impatient, "a", 5, db.epoch, &n, &done);
-	ok(done && count("a") == 0, "to the end");
+	ok(done && table_count(db.handle, "a") == 0, "to the end");
 	foreign_close(other);
 	db_close(&impatient);
 }

@@ -15,8 +15,8 @@
 #include "shared/db.h"
 #include "shared/log.h"
 #include "shared/round.h"
-#include "shared/schema.h"
 #include "tests/tap/foreign.h"
+#include "tests/tap/table.h"
 #include "tests/tap/tap.h"
 
 static struct db db;
@@ -35,7 +35,6 @@ begin(const char *name, const char *text)
 	const char *path = scratch("round.conf");
 	FILE *file = fopen(path, "w");
 	char error[300];
-	bool made;
 
 	if (file == NULL ||
 	    fprintf(file, "[tidings]\ndatabase = %s\n%s", scratch(name), text) <
@@ -45,9 +44,7 @@ begin(const char *name, const char *text)
 	config_free(&config);
 	if (config_load(&config, path, error, sizeof(error)) == -1)
 		bail("%s", error);
-	db_close(&db);
-	if (schema_create(&db, config.database, 0600, &made) != DB_OK)
-		bail("%s", db.error);
+	table_make(&db, config.database);
 	round_init(&one);
 	round_init(&two);
 }

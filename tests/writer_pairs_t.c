@@ -22,10 +22,10 @@
 #include "shared/config_file.h"
 #include "shared/db.h"
 #include "shared/log.h"
-#include "shared/schema.h"
 #include "shared/str.h"
 #include "shared/writer.h"
 #include "tests/tap/foreign.h"
+#include "tests/tap/table.h"
 #include "tests/tap/tap.h"
 
 #define JOBS    3     /* that wait together */
@@ -191,10 +191,8 @@ static void
 make(const char *path, int n)
 {
 	struct db db = { 0 };
-	bool made;
 
-	if (schema_create(&db, path, 0600, &made) != DB_OK)
-		bail("%s", db.error);
+	table_make(&db, path);
 	fill(db.handle, n);
 	db_close(&db);
 }

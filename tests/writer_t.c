@@ -18,10 +18,10 @@
 #include "shared/db.h"
 #include "shared/log.h"
 #include "shared/mute.h"
-#include "shared/schema.h"
 #include "shared/str.h"
 #include "shared/writer.h"
 #include "tests/tap/foreign.h"
+#include "tests/tap/table.h"
 #include "tests/tap/tap.h"
 
 #define WAIT_MS 20000 /* for what comes at once when all is well */
@@ -158,11 +158,9 @@ static void
 begin(const char *text)
 {
 	struct db db = { 0 };
-	bool made;
 
 	load(&config, text);
-	if (schema_create(&db, config.database, 0600, &made) != DB_OK)
-		bail("%s", db.error);
+	table_make(&db, config.database);
 	db_close(&db);
 	other = foreign_open(config.database);
 	foreign_run(other, "DELETE FROM changes");
