@@ -81,6 +81,19 @@ def bad_variables(tap, site, name):
         tap.ok(7 not in link.over and not link.ended, name + ': the link and its clients live')
 
 
+def unknown_numbers(tap, site, name):
+    """Of clients that ended meanwhile, as both ends may cross: nobody's."""
+    with Link(site, name) as link:
+        link.park(7, TARGET[name], **how(name))
+        for bad in (pairs_packet(TAKEN, [(3, 10), (999999, 2 ** 31), (7, 0)]),
+                    packet(GONE, [3, 999999]), packet(INPUT_OF, [3], b'x')):
+            link.send(bad)
+        link.park(8, TARGET[name] + '&wait=0', **how(name))
+        link.wait_data(8, '\r\n\r\n')
+        tap.ok(7 not in link.over and not link.ended,
+               name + ': numbers that nobody has end no link')
+
+
 def odd_descriptors(name):
     """Descriptors that are no connection of a client."""
     a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -145,6 +158,7 @@ def main(tap):
                        if not try_one(tap, site, name, what, packets, nfds)]
                 tap.equal(bad, [], name + ': each ends its link, and its sockets')
                 bad_variables(tap, site, name)
+                unknown_numbers(tap, site, name)
                 for what, fd in odd_descriptors(name):
                     with Link(site, name) as odd:
                         odd.send(packet(CLIENT, data=variables(TARGET[name], **how(name))), [fd])
