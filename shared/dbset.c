@@ -53,7 +53,6 @@ struct dbset {
 	struct sqlite3 *guard;   /* to the newest set, or NULL */
 	enum phase phase;        /* see above */
 	bool closed_whole;       /* the last member left it in order */
-	bool complete;           /* nothing of the old set is left to change */
 	bool told;               /* this change is in the log */
 	int64_t whole_ns;        /* wall clock: the set was seen to be whole */
 	int64_t began_ms;        /* monotonic: this change was noticed */
@@ -163,14 +162,13 @@ tell(struct dbset *set, const struct file_ids *then, const struct file_ids *now,
 }
 
 /*
- * Where nothing of the old set is left under the names, nothing more is to be
- * waited for; else whoever does it may not be done.
+ * Whoever does it may not be done, even where none of the old files is left:
+ * SQLite removes the -wal and -shm of a database that somebody closes.
  */
 static void
-begin_change(struct dbset *set, unsigned changed)
+begin_change(struct dbset *set)
 {
 	set->phase = PHASE_CHANGING;
-	set->complete = changed == (1u << FILE__MAX) - 1;
 	set->told = false;
 	set->began_ms = set->changed_ms = clock_mono_ms();
 	memcpy(set->over, set->epoch, sizeof(set->over));
@@ -272,7 +270,6 @@ settle(struct dbset *set, char *error, size_t size)
 		    now_ms - set->changed_ms < RETRY_MS)
 			return DB_CHANGING;
 		drop_guard(set);
-		set->complete = false;
 		set->changed_ms = now_ms;
 	}
 	if (set->guard == NULL) {
@@ -282,9 +279,7 @@ settle(struct dbset *set, char *error, size_t size)
 		if (status != DB_OK)
 			return status;
 	}
-	return set->complete || now_ms - set->changed_ms >= REST_MS
-		   ? DB_OK
-		   : DB_CHANGING;
+	return now_ms - set->changed_ms >= REST_MS ? DB_OK : DB_CHANGING;
 }
 
 /* The connections of this process that have other files open have to leave. */
@@ -337,11 +332,9 @@ admit(struct dbset *set, bool *wake, char *error, size_t size)
 			drop_left_behind(set, &now);
 			return DB_OK;
 		}
-		begin_change(set, changed);
-		if (LIST_EMPTY(&set->members)) {
+		begin_change(set);
+		if (LIST_EMPTY(&set->members))
 			tell(set, &set->ids, &now, RETIRE_NEVER);
-			set->complete = false;
-		}
 		*wake = true;
 	}
 	if (is_in_the_way(set, &now)) {
@@ -402,17 +395,13 @@ leave(struct dbset *set, struct db *db)
 	if (now.of[FILE_DB].ino == 0)
 		return DB_OK;
 	if (set->phase == PHASE_AT_REST && changed != 0)
-		begin_change(set, changed);
+		begin_change(set);
 	if (file_ids_compare(db->files, &now) == 0)
 		return DB_OK;
 	how = retire_set(db->handle, db->files, set->whole_ns, set->paths);
 	set->changed_ms = clock_mono_ms();
 	if (how == RETIRE_AGAIN && set->changed_ms - set->began_ms < RETRY_MS)
 		return DB_CHANGING;
-	/* What is gone was taken away by one of us: there may be more to come.
-	 */
-	if (how == RETIRED_AWAY)
-		set->complete = false;
 	tell(set, db->files, &now, how);
 	return DB_OK;
 }
@@ -460,7 +449,6 @@ dbset_distrust(struct dbset *set)
 	pthread_mutex_lock(&lock);
 	if (set->guard != NULL) {
 		drop_guard(set);
-		set->complete = false;
 		set->changed_ms = clock_mono_ms();
 	}
 	pthread_mutex_unlock(&lock);

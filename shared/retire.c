@@ -34,7 +34,6 @@
 
 #define INDEX_VERSION 3007000    /* of a wal-index */
 #define FENCED        3007001    /* of one that is out of use */
-#define FENCED_AWAY   3007002    /* the same: who did it removed files */
 #define INDEX_BYTES   32768      /* its first page */
 #define INDEX_OPEN_AT 128        /* locked by whoever has it open */
 #define WAL_MAGIC     0x377f0682 /* but for the last bit */
@@ -259,13 +258,13 @@ let_newcomers_in(const struct retiring *r)
 
 /* The version that nobody knows, with the sums that make it believed. */
 static void
-fence(const struct retiring *r, uint32_t version)
+fence(const struct retiring *r)
 {
 	uint32_t copy[WORD_SECOND], s1 = 0, s2 = 0;
 
 	for (int i = 0; i < WORD_SECOND; i++)
 		copy[i] = r->head[i];
-	copy[WORD_VERSION] = version;
+	copy[WORD_VERSION] = FENCED;
 	for (int i = 0; i < WORD_SUM; i += 2) {
 		s1 += copy[i] + s2;
 		s2 += copy[i + 1] + s1;
@@ -284,8 +283,7 @@ static enum retired
 from_code(const struct retiring *r, int rc)
 {
 	if (r->head[WORD_VERSION] != INDEX_VERSION)
-		return r->head[WORD_VERSION] == FENCED ? RETIRED_BY_OTHER
-						       : RETIRED_AWAY;
+		return RETIRED_BY_OTHER;
 	switch (rc & 0xff) {
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
@@ -327,7 +325,7 @@ retire_held(const struct retiring *r)
 	if (!plan.save || is_saved(r)) {
 		done = is_saved(r) ? RETIRED_SAVED : RETIRED_LOST;
 		drop(r, &plan);
-		fence(r, plan.drop_wal || plan.drop_shm ? FENCED_AWAY : FENCED);
+		fence(r);
 	}
 	sqlite3_exec(r->handle, db_statement_text(DB_ROLLBACK), NULL, NULL,
 	    NULL);

@@ -12,7 +12,6 @@ enum retired {
 	RETIRED_SAVED,    /* all that was committed is in the database file */
 	RETIRED_LOST,     /* what was in the -wal alone is lost */
 	RETIRED_BY_OTHER, /* another process did it */
-	RETIRED_AWAY,     /* the same, and it took files away as well */
 	RETIRE_AGAIN,     /* somebody is at work in it, or the file is gone */
 	RETIRE_NEVER      /* it can't be done here */
 };

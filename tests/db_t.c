@@ -10,12 +10,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
 
+#include "shared/clock.h"
 #include "shared/db.h"
 #include "shared/log.h"
 #include "shared/schema.h"
@@ -353,6 +355,50 @@ test_stale_wal(void)
 	foreign_close(handle);
 }
 
+/*
+ * A restore in steps, of which the first one has come: a copy lies under the
+ * name.  Somebody has opened it and closed it since, and SQLite took the -wal
+ * and -shm away with that; so that none of the old files was left meant that
+ * the restore was done, and its next step was another one.
+ */
+static void
+test_rest(void)
+{
+	const char *path = scratch("rest.db"), *wal = scratch("rest.db-wal");
+	const char *other = scratch("step.db"), *shm = scratch("rest.db-shm");
+	struct db db = { 0 };
+	sqlite3 *handle;
+	int64_t end_ms;
+
+	create(path);
+	create(other);
+	if (db_open(&db, path, DB_READER, 100) != DB_OK)
+		bail("%s", db.error);
+	rename(other, path);
+	handle = foreign_open(path);
+	foreign_run(handle, "INSERT INTO changes (channel) VALUES ('a')");
+	foreign_close(handle);
+	ok(access(wal, F_OK) == -1 && access(shm, F_OK) == -1,
+	    "somebody took the -wal and -shm away");
+	handle = foreign_open(path);
+	foreign_run(handle, "INSERT INTO changes (channel) VALUES ('a')");
+	ok(db_replaced(&db), "the file is another one");
+	is_int(db_leave(&db), DB_OK, "left");
+	is_int(db_open(&db, path, DB_READER, 100), DB_CHANGING,
+	    "there may be more to come");
+	foreign_close(handle);
+	unlink(wal);
+	unlink(shm);
+	end_ms = clock_mono_ms() + 20000;
+	while (db_open(&db, path, DB_READER, 100) == DB_CHANGING &&
+	       clock_mono_ms() < end_ms)
+		poll(NULL, 0, 20);
+	ok(db.handle != NULL, "it settles: %s", db.error);
+	is_int(foreign_int(db.handle, "SELECT count(*) FROM changes"), 2,
+	    "with all that was committed");
+	db_close(&db);
+}
+
 /* A foreign INSERT, and the word in the refusal; NULL = taken. */
 static const struct {
 	const char *sql, *word;
@@ -556,6 +602,7 @@ main(void)
 	test_create_together();
 	test_identity();
 	test_stale_wal();
+	test_rest();
 	test_schema();
 	test_names_agree();
 	test_transactions();
