@@ -155,6 +155,10 @@ class Browser(Pages):
         '--disable-dev-shm-usage',
         '--no-proxy-server',
         '--window-size=1280,900',
+        # One process for what a page needs: each costs half a second.
+        '--renderer-process-limit=1',
+        '--disable-site-isolation-trials',
+        '--disable-features=IsolateOrigins,site-per-process,SpareRendererForSitePerProcess',
     )
 
     def __enter__(self):
