@@ -107,17 +107,19 @@ def tabs(t, stage):
         stage.site.publish_sql('feed', 'first')
         for name in ('first', 'second'):
             t.soon(lambda: client.live_by(name), '%s, %s: open' % (client.name, name))
+        for name in ('first', 'second'):
+            client.at(name, 'Math.random = () => 0.9')
+        client.proxy.down()
+        t.soon(lambda: sum(client.status(name)['state'] == 'waiting' and
+                           client.status(name)['reason'] == 'unreachable'
+                           for name in client.watched) == 2 and len(client.leaders()) == 1,
+               client.name + ': the follower knows that it waits', 20,
+               *[lambda n=n: client.story(n) for n in client.watched])
+        # Whichever leads by now: on a busy machine another one may have taken over.
         leader, = client.leaders()
         follower = 'first' if leader == 'second' else 'second'
-        client.at(leader, 'Math.random = () => 0.9')
-        client.proxy.down()
-        t.soon(lambda: client.status(follower)['state'] == 'waiting' and
-               client.status(follower)['reason'] == 'unreachable',
-               client.name + ': the follower knows that it waits', 20,
-               lambda: client.story(follower))
         left = client.at(follower, 'return feeds[arguments[0]].status.next - Date.now()')
         t.ok(300000 < left < 600000, 'and for how long', left)
-        t.equal(client.status(follower)['leader'], False, 'and that it does not lead')
         client.proxy.up()
         client.at(follower, 'feeds[arguments[0]].reconnect()')
         for name in (follower, leader):
