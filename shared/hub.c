@@ -29,17 +29,18 @@
 #include "shared/str.h"
 #include "shared/watch.h"
 
-#define BUSY_MS     20        /* a reader waits for recovery at most */
-#define OPEN_MS     100       /* the same while it is opened anew */
-#define AGAIN_S     0.02      /* until a database that changes is looked at */
-#define BATCH_ROWS  1000      /* read before clients are written to */
-#define BATCH_COST  32768     /* the same in bytes; below QUEUE_HIGH */
-#define ROW_COST    100       /* of each message besides its data */
-#define START_TRIES 100       /* while it changes at our start */
-#define COMPLAIN_MS 10000     /* between lines about a broken database */
-#define FEED_MS     3         /* of feeding in one turn of the loop */
-#define TURN_ROWS   4000      /* read in one turn of the loop */
-#define TURN_BYTES  (4 << 20) /* the same in bytes */
+#define BUSY_MS     20    /* a reader waits for recovery at most */
+#define OPEN_MS     100   /* the same while it is opened anew */
+#define AGAIN_S     0.02  /* until a database that changes is looked at */
+#define BATCH_ROWS  1000  /* read before clients are written to */
+#define BATCH_COST  32768 /* the same in bytes; below QUEUE_HIGH */
+#define ROW_COST    100   /* of each message besides its data */
+#define START_TRIES 100   /* while it changes at our start */
+#define COMPLAIN_MS 10000 /* between lines about a broken database */
+#define BATCH_GIVEN 8000  /* the same in deliveries */
+#define FEED_MS     3     /* of feeding in one turn of the loop */
+#define SETTLE_US   5000  /* of writing, each time that it is asked for */
+#define READ_US     5000  /* of reading and writing in one turn */
 
 struct sub *
 hub_subscribe(struct hub *hub, struct client *client, const char *name,
@@ -99,7 +100,10 @@ hub_mark_behind(struct hub *hub, struct client *client)
 void
 hub_settle(struct hub *hub)
 {
-	settle_all(hub, clock_mono_ms());
+	settle_some(hub, clock_mono_us() + SETTLE_US);
+	/* Others have a turn before we go on. */
+	if (!STAILQ_EMPTY(&hub->dirty))
+		turns_start(&hub->turns);
 	board_add(hub->board, BOARD_DELIVERED, (int64_t)hub->delivered);
 	board_add(hub->board, BOARD_BYTES, (int64_t)hub->bytes);
 	hub->delivered = hub->bytes = 0;
@@ -215,19 +219,13 @@ deliver_row(struct hub *hub, sqlite3_stmt *stmt, int64_t now_ms)
 	return ch.data_len + ROW_COST;
 }
 
-/* What one turn of the loop has read. */
-struct reading {
-	int rows;     /* of the table */
-	size_t bytes; /* of data, about */
-	bool more;    /* the last batch was full */
-};
-
 /*
  * Reads new rows, at most one batch.  That is small, or those who keep up would
  * have full queues behind a pause of ours before anything was sent to them.
+ * *more tells that it was full.
  */
 static enum db_status
-read_batch(struct hub *hub, struct reading *reading)
+read_batch(struct hub *hub, bool *more)
 {
 	sqlite3_stmt *stmt = hub->db.stmt[DB_CHANGES_AFTER];
 	int64_t now_ms = clock_wall_ms();
@@ -238,6 +236,7 @@ read_batch(struct hub *hub, struct reading *reading)
 
 	sqlite3_bind_int64(stmt, 1, hub->last_id);
 	while (rows < BATCH_ROWS && bytes < BATCH_COST &&
+	       hub->delivered < BATCH_GIVEN &&
 	       (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		if (!checked &&
 		    sqlite3_column_int64(stmt, 0) != hub->last_id + 1) {
@@ -254,9 +253,7 @@ read_batch(struct hub *hub, struct reading *reading)
 		if (status == DB_OK)
 			hub->last_id = hub->newest;
 	}
-	reading->more = rc == SQLITE_ROW;
-	reading->rows += rows;
-	reading->bytes += bytes;
+	*more = rc == SQLITE_ROW;
 	if (status == DB_OK)
 		status = db_status(&hub->db, rc);
 	db_done(stmt);
@@ -265,12 +262,12 @@ read_batch(struct hub *hub, struct reading *reading)
 
 /* The same in one snapshot. */
 static enum db_status
-read_batch_at_once(struct hub *hub, struct reading *reading)
+read_batch_at_once(struct hub *hub, bool *more)
 {
 	enum db_status status = db_begin_read(&hub->db, DB_HERE);
 
 	if (status == DB_OK)
-		status = read_batch(hub, reading);
+		status = read_batch(hub, more);
 	if (status == DB_OK)
 		status = db_commit(&hub->db);
 	if (hub->db.begin_site != NULL)
@@ -345,25 +342,27 @@ check_head(struct hub *hub)
 	return DB_OK;
 }
 
+/* What is new, for a moment; not before those who got what was have it. */
 static enum db_status
 read_news(struct hub *hub)
 {
-	struct reading reading = { .more = true };
+	int64_t until_us = clock_mono_us() + READ_US;
 	enum db_status status;
+	bool more = true;
 
 	status = check_head(hub);
 	if (status == DB_OK && hub->topics.n == 0) {
 		/* Nobody waits for anything: a storm costs us its last id. */
 		hub->last_id = hub->newest;
-		reading.more = false;
+		more = false;
 	}
-	while (status == DB_OK && reading.more && reading.rows < TURN_ROWS &&
-	       reading.bytes < TURN_BYTES) {
-		status = read_batch_at_once(hub, &reading);
+	while (status == DB_OK && more && STAILQ_EMPTY(&hub->dirty) &&
+	       clock_mono_us() < until_us) {
+		status = read_batch_at_once(hub, &more);
 		hub_settle(hub);
 	}
 	/* Others have a turn before we go on. */
-	hub->more = status == DB_OK && reading.more;
+	hub->more = status == DB_OK && more;
 	if (hub->more)
 		turns_start(&hub->turns);
 	return status;
@@ -508,10 +507,11 @@ do_some(void *arg)
 {
 	struct hub *hub = arg;
 
-	if (hub->more)
+	if (hub->more && STAILQ_EMPTY(&hub->dirty))
 		hub_refresh(hub);
 	feed_some(hub);
-	if (TAILQ_EMPTY(&hub->behind) && !hub->more)
+	if (TAILQ_EMPTY(&hub->behind) && STAILQ_EMPTY(&hub->dirty) &&
+	    !hub->more)
 		turns_stop(&hub->turns);
 }
 

@@ -91,7 +91,11 @@ struct sub *hub_subscribe(struct hub *hub, struct client *client,
     const char *name, size_t len, bool is_prefix);
 void hub_unsubscribe(struct hub *hub, struct sub *sub);
 
-/* Writes out what was pushed to the clients since the last time. */
+/*
+ * Writes out what was pushed to the clients since the last time, for some
+ * milliseconds; those who are left have theirs in the next turns of the loop,
+ * before anything else is read for anybody.
+ */
 void hub_settle(struct hub *hub);
 
 /* Puts a client on the list for hub_settle. */

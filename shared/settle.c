@@ -14,6 +14,7 @@
 #include <errno.h>
 
 #include "shared/client.h"
+#include "shared/clock.h"
 #include "shared/config_file.h"
 #include "shared/hub.h"
 #include "shared/log.h"
@@ -132,15 +133,17 @@ may_batch(struct hub *hub)
 }
 
 void
-settle_all(struct hub *hub, int64_t now_ms)
+settle_some(struct hub *hub, int64_t until_us)
 {
+	int64_t now_us = clock_mono_us();
 	struct client *client;
 
-	while (!STAILQ_EMPTY(&hub->dirty)) {
+	while (!STAILQ_EMPTY(&hub->dirty) && now_us < until_us) {
 		if (may_batch(hub))
-			settle_batch(hub, now_ms);
+			settle_batch(hub, now_us / 1000);
 		else if ((client = take_dirty(hub)) != NULL)
-			client_settle(client, now_ms);
+			client_settle(client, now_us / 1000);
+		now_us = clock_mono_us();
 	}
 }
 

@@ -19,8 +19,11 @@ struct settle {
 	struct client *at[SENDQ_MAX]; /* the batch; NULL = is done, or gone */
 };
 
-/* Writes to all clients that are on the hub's list. */
-void settle_all(struct hub *hub, int64_t now_ms);
+/*
+ * Writes to the clients that are on the hub's list, until about `until_us`
+ * (monotonic).  Who is left stays there.
+ */
+void settle_some(struct hub *hub, int64_t until_us);
 
 /* A client of the batch is no more. */
 void settle_forget(struct hub *hub, struct client *client);

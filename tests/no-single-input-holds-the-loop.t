@@ -9,9 +9,11 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 from tidings_test import *
+from fake_httpd import Link, websocket_headers
 from tidings_clients import Ops, RawStream
 
 ROWS = 200000
+CROWD = 300
 MOST = 20000 * PATIENCE  # microseconds
 
 FILL = '''
@@ -106,6 +108,24 @@ def by_websocket(tap, site):
         ops.close()
 
 
+def by_a_crowd(tap, site):
+    """What one transaction brings to hundreds of clients, of whom few read."""
+    links, crowds = [], []
+    for name, target in (('sse', '/push/sse'), ('iframe', '/push/iframe'), ('wsd', '/push/ws')):
+        links.append(Link(site, name))
+        headers = websocket_headers() if name == 'wsd' else {}
+        crowds.append([links[-1].hand_over(target + '?channel=crowd', headers=headers)
+                       for _ in range(CROWD)])
+    site.wait_subscribers('crowd', len(crowds) * CROWD)
+    site.sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) "
+             "INSERT INTO changes(channel, data) SELECT 'crowd', 'message ' || i FROM n")
+    for clients in crowds:
+        clients[-1].wait('message 4000', 60)
+    tap.ok(True, 'the last of 4,000 messages comes')
+    for one in sum(crowds, links):
+        one.close()
+
+
 def take_all(ops):
     """Until one of those that a test has just published has come."""
     got = []
@@ -127,7 +147,7 @@ def main(tap):
         # As many watermarks as there may be, and such as nobody has.
         site.sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) "
                  "INSERT INTO watermarks SELECT 'zz' || i || 'w', i FROM n")
-        for work in (by_http, by_websocket):
+        for work in (by_http, by_websocket, by_a_crowd):
             work(tap, site)
             for name, us in sorted(turns(site).items()):
                 tap.ok(us < MOST, '%s: no turn of %s takes more than 20 ms (%.1f)' % (

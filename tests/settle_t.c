@@ -165,6 +165,26 @@ test_burst(const char *name, bool uring)
 	dismiss();
 }
 
+/* Others have a turn meanwhile, however many are to be written to. */
+static void
+test_time(const char *name, bool uring)
+{
+	assemble(name, uring, 1 << 18);
+	for (int i = 0; i < CROWD; i++)
+		client_push(&crowd[i].client,
+		    stream.beat(crowd[i].client.form));
+	is_int(hub.ndirty, CROWD, "each has something to be written");
+	settle_some(&hub, 0);
+	is_int(hub.ndirty, CROWD, "which waits where the time is over");
+	insert("a", "first");
+	hub_refresh(&hub);
+	ok(hub.more && hub.ndirty == CROWD,
+	    "nothing more is read for them before they have it");
+	insert("a", "last");
+	is_int(lacking(0, 1, 2), 0, "then all comes, in order");
+	dismiss();
+}
+
 static void
 test_end(const char *name, bool uring)
 {
@@ -173,7 +193,8 @@ test_end(const char *name, bool uring)
 	assemble(name, uring, 1 << 18);
 	for (int i = 0; i < CROWD; i++)
 		client_finish(&crowd[i].client);
-	hub_settle(&hub);
+	while (hub.ndirty > 0)
+		hub_settle(&hub);
 	for (int i = 0; i < CROWD; i++) {
 		gone += crowd[i].gone;
 		take(&crowd[i], SIZE_MAX);
@@ -204,6 +225,7 @@ main(void)
 		test_gone(uring ? "g1.db" : "g0.db", uring);
 		test_taken_along(uring ? "t1.db" : "t0.db", uring);
 		test_burst(uring ? "b1.db" : "b0.db", uring);
+		test_time(uring ? "w1.db" : "w0.db", uring);
 		test_end(uring ? "e1.db" : "e0.db", uring);
 	}
 	return done();
