@@ -27,7 +27,7 @@ def watch(client, names):
         if name == 'shared':
             client.watch(name, share=True)
         else:
-            client.watch(name, transports=[name], interval=2000)
+            client.watch(name, transports=[name], interval=4000)
 
 
 def away(t, stage):
