@@ -32,7 +32,8 @@ def without_a_path(t):
                 try:
                     ws = WebSocket(site, path, form, port=site.ws_port)
                 except Exception as e:
-                    t.equal(getattr(e, 'status_code', repr(e)), kind, what)
+                    refused = hasattr(e, 'status_code') or hasattr(e, 'response')
+                    t.equal(refused_status(e) if refused else repr(e), kind, what)
                     continue
                 if kind == 'echo':
                     ws.send('hello')
