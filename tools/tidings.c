@@ -92,10 +92,11 @@ xopen_writer(struct db *db, const struct config *config)
 static void
 give_up_init(const struct config *config, const struct db *db)
 {
-	char *folder = user_folder_of(config->database);
+	static char *folder; /* up to the end, which is here */
 	const struct passwd *pw = getpwuid(geteuid());
 	const char *name = pw != NULL ? pw->pw_name : "of this process";
 
+	folder = user_folder_of(config->database);
 	if (access(folder, W_OK | X_OK) == -1)
 		fatalx("%s: the user %s can't write in this folder, as it "
 		       "must: chown %s %s",
