@@ -19,7 +19,8 @@ static TAILQ_HEAD(, chore) waiting = TAILQ_HEAD_INITIALIZER(waiting);
 static unsigned nwaiting;
 static struct turns chore_turns;
 static ev_check new_turn;
-static int64_t spent_us; /* in this turn of the loop */
+static int64_t began_us; /* monotonic: this turn of the loop */
+static int64_t spent_us; /* by chores in it */
 
 /* Does a piece.  Returns true if the chore is over. */
 static bool
@@ -72,6 +73,7 @@ on_new_turn(struct ev_loop *loop, ev_check *check, int revents)
 	(void)loop;
 	(void)check;
 	(void)revents;
+	began_us = clock_mono_us();
 	spent_us = 0;
 }
 
@@ -91,7 +93,9 @@ chore_begin(struct chore *chore)
 			;
 		return true;
 	}
-	if (spent_us < TURN_US && do_piece(chore))
+	/* A turn that has read much already is not made longer. */
+	if (clock_mono_us() - began_us < TURN_US && spent_us < TURN_US &&
+	    do_piece(chore))
 		return true;
 	put_last(chore);
 	return false;
