@@ -115,9 +115,9 @@ test_life(void)
 
 	start_hub("life.db");
 	config.heartbeat_ms = 50;
-	hold(&held, &stream, a, 1, "latest", 400, 1 << 20);
+	hold(&held, &stream, a, 1, "latest", 2000, 1 << 20);
 	ok(wait_for(&held, "beat", 2000), "a sign of life");
-	ok(wait_for(&held, "bye", 3000), "and an orderly end");
+	ok(wait_for(&held, "bye", 6000), "and an orderly end");
 	run_for(20);
 	ok(held.gone, "it is closed then");
 	release(&held);
