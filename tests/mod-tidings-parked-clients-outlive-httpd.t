@@ -46,8 +46,10 @@ def replaced(tap):
             held = Held(site)
             old = site.httpd_children()
             seen.update(old)
+            # A WebSocket that a busy httpd did not park keeps its child.
+            end = deadline(60)
             while set(site.httpd_children()) & set(old) and \
-                    max(map(alive, old)):
+                    max(map(alive, old)) and time.monotonic() < end:
                 with contextlib.suppress(OSError):
                     site.get('/')
                 time.sleep(0.01)
