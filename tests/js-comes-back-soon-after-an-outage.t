@@ -98,6 +98,14 @@ def worlds(t):
         t.ok(got['n'] <= 2 and got['after'] == 0, 'by a request, and none once it is closed', got)
 
 
+# A test's script has a Math of its own in Firefox; the page's is meant.
+LOAD_DICE = '''
+    const script = document.createElement('script');
+    script.textContent = 'Math.random = () => 0.9';
+    document.head.append(script);
+'''
+
+
 def tabs(t, stage):
     """A tab that follows counts down too, and its reconnect() counts."""
     for client in stage.clients:
@@ -108,7 +116,7 @@ def tabs(t, stage):
         for name in ('first', 'second'):
             t.soon(lambda: client.live_by(name), '%s, %s: open' % (client.name, name))
         for name in ('first', 'second'):
-            client.at(name, 'Math.random = () => 0.9')
+            client.at(name, LOAD_DICE)
         client.proxy.down()
         t.soon(lambda: sum(client.status(name)['state'] == 'waiting' and
                            client.status(name)['reason'] == 'unreachable'
@@ -119,7 +127,7 @@ def tabs(t, stage):
         leader, = client.leaders()
         follower = 'first' if leader == 'second' else 'second'
         left = client.at(follower, 'return feeds[arguments[0]].status.next - Date.now()')
-        t.ok(300000 < left < 600000, 'and for how long', left)
+        t.ok(500000 < left < 545000, 'and for how long', left)
         client.proxy.up()
         client.at(follower, 'feeds[arguments[0]].reconnect()')
         for name in (follower, leader):
