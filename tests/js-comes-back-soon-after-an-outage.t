@@ -128,6 +128,7 @@ def tabs(t, stage):
         follower = 'first' if leader == 'second' else 'second'
         left = client.at(follower, 'return feeds[arguments[0]].status.next - Date.now()')
         t.ok(500000 < left < 545000, 'and for how long', left)
+        t.equal(client.status(follower)['leader'], False, 'and that it does not lead')
         client.proxy.up()
         client.at(follower, 'feeds[arguments[0]].reconnect()')
         for name in (follower, leader):

@@ -633,7 +633,6 @@ VALGRIND_TESTS = \
 # and what starts no program.
 UNCHECKED_TESTS = \
 	%D%/commit-reaches-sse-within-milliseconds.t \
-	%D%/no-single-input-holds-the-loop.t \
 	%D%/program-that-keeps-dying-is-started-slowly.t \
 	%D%/slow-bodies-and-quick-connects-delay-nobody.t \
 	%D%/source-keeps-the-rules.t \
