@@ -21,9 +21,7 @@ static struct db db;
 static void
 open_db(void)
 {
-	const char *path = scratch("change.db");
-
-	table_make(&db, path);
+	table_make(&db, scratch("change.db"));
 }
 
 static enum db_status

@@ -75,8 +75,8 @@ def main(tap):
         for suffix in ('-wal', '-shm'):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(site.db + suffix)
-        r = wait_for(lambda: (lambda r: r if r.status != 503 else None)(
-            site.get('/push/poll?channel=b&since=earliest')), 10, 'an end of the exchange')
+        r = at_last(lambda: site.get('/push/poll?channel=b&since=earliest'),
+                    lambda r: r.status != 503)
         tap.ok('of the other' in r.text, 'and a file that was put in its place', r)
         tap.ok(site.lives(), 'the programs live')
 

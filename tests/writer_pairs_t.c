@@ -83,7 +83,7 @@ no_line(const char *line)
 	(void)line;
 }
 
-/* A file of this process, see in_parts. */
+/* A file of this process, see combine_in_parts. */
 static const char *
 own(const char *name)
 {

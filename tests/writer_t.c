@@ -129,13 +129,6 @@ count(void)
 	return foreign_int(other, "SELECT count(*) FROM changes");
 }
 
-static int
-count_of(const char *channel)
-{
-	return (int)foreign_int(other,
-	    "SELECT count(*) FROM changes WHERE channel = %Q", channel);
-}
-
 /* Runs the loop until so many jobs are done and so few messages are there. */
 static bool
 wait_for(int jobs, int64_t messages)
@@ -396,7 +389,7 @@ test_fairness(void)
 	for (int i = 0; i < 20; i++)
 		submit_many(writer, &many[i], 3000);
 	/* Some are stored already if it was awake to prune. */
-	before = count_of("many") / 3000;
+	before = table_count(other, "many") / 3000;
 	submit_many(writer, &many[20], 1);
 	ok(wait_for(21, INT64_MAX), "20 batches, and a message behind them");
 	ok(many[20].place <= before + 3,
@@ -404,12 +397,12 @@ test_fairness(void)
 	finished = 0;
 	for (int i = 0; i < 4000; i++)
 		submit(writer, &crowd[i], "a", NULL);
-	before = count_of("a");
+	before = table_count(other, "a");
 	submit_many(writer, &many[0], 3000);
 	ok(wait_for(4001, INT64_MAX), "4000 messages, and a batch behind them");
 	ok(many[0].place <= before + 2001, "nor does that (%d of %d)",
 	    many[0].place, before);
-	is_int(count_of("a"), 4000, "each is there");
+	is_int(table_count(other, "a"), 4000, "each is there");
 	writer_stop(writer);
 	free_many();
 	free(crowd);
