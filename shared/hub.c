@@ -37,10 +37,10 @@
 #define ROW_COST    100   /* of each message besides its data */
 #define START_TRIES 100   /* while it changes at our start */
 #define COMPLAIN_MS 10000 /* between lines about a broken database */
-#define BATCH_GIVEN 8000  /* the same in deliveries */
+#define BATCH_GIVEN 4000  /* the same in deliveries */
 #define FEED_MS     3     /* of feeding in one turn of the loop */
-#define SETTLE_US   5000  /* of writing, each time that it is asked for */
-#define READ_US     5000  /* of reading and writing in one turn */
+#define SETTLE_US   2500  /* of writing, each time that it is asked for */
+#define READ_US     2000  /* of reading and writing in one turn */
 
 struct sub *
 hub_subscribe(struct hub *hub, struct client *client, const char *name,
