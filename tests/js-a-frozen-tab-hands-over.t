@@ -55,4 +55,4 @@ def test(t, stage):
     stage.complete(t)
 
 
-stage_test(test)
+stage_test(test, only='whole chromium,firefox')

@@ -42,4 +42,4 @@ def test(t, stage):
     stage.complete(t)
 
 
-stage_test(test, only='chromium')
+stage_test(test, only='whole chromium')

@@ -88,4 +88,4 @@ def test(t, stage):
     asif(t, stage)
 
 
-stage_test(test)
+stage_test(test, only='whole chromium,firefox')

@@ -53,4 +53,4 @@ def test(t, stage):
         t.equal(client.thrown(), [], client.name + ': the page threw nothing')
 
 
-stage_test(test)
+stage_test(test, only='whole chromium,firefox')

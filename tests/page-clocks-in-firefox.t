@@ -36,4 +36,4 @@ def test(t):
                20, lambda: told)
 
 
-run(test, 'firefox-esr')
+run(test, Firefox.binary())

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'browser'))
 
 from firefox import Firefox  # noqa: E402
-from page import Browser, rows, run, until  # noqa: E402
+from page import Whole, rows, run, until  # noqa: E402
 from tidings_test import Site  # noqa: E402
 
 KINDS = ['ws', 'sse', 'longpoll', 'iframe', 'poll']
@@ -257,7 +257,7 @@ def lively(t, browser, site):
 
 
 def test(t):
-    with Browser() as browser:
+    with Whole() as browser:
         with Site(BEATS, httpd_extra=LOG) as site:
             costs(t, browser, site)
             patient(t, browser, site)
@@ -276,4 +276,4 @@ def test(t):
         costs(t, browser, site)
 
 
-run(test)
+run(test, Whole.binary())

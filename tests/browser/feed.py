@@ -12,7 +12,7 @@ feed.html, a proxy with faults before each, and a publisher that never stops.
 
     stage_test(test)
 
-TIDINGS_BROWSERS=firefox runs a test in that one alone.
+TIDINGS_BROWSERS=firefox runs a test in that one alone, unless it names its own.
 """
 
 import concurrent.futures
@@ -22,12 +22,11 @@ import shutil
 import threading
 
 from firefox import Firefox
-from page import DEADLINE_S, Browser, run, tidings_test, until
+from page import DEADLINE_S, Browser, Whole, run, tidings_test, until
 from fault_proxy import FaultProxy
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BROWSERS = {'chromium': Browser, 'firefox': Firefox}
-BINARIES = {'chromium': 'chromium', 'firefox': 'firefox-esr'}
+BROWSERS = {'chromium': Browser, 'whole chromium': Whole, 'firefox': Firefox}
 
 # So that a test takes seconds: the programs beat often, and the library is
 # impatient in proportion.
@@ -267,15 +266,14 @@ class Stage:
 
 
 def chosen(only=None):
-    names = only or os.environ.get('TIDINGS_BROWSERS', ' '.join(BROWSERS))
-    return names.replace(',', ' ').split()
+    return (only or os.environ.get('TIDINGS_BROWSERS', 'chromium,firefox')).split(',')
 
 
 def stage_test(test, settings=None, only=None, **kw):
-    """Runs test(t, stage) and exits; `only` in that browser, if named."""
+    """Runs test(t, stage) and exits; `only` in those browsers, if named."""
     def main(t):
         with Stage(settings, only, **kw) as stage:
             test(t, stage)
-    run(main, *[BINARIES[name] for name in chosen(only)])
+    run(main, *[BROWSERS[name].binary() for name in chosen(only)])
 
 

@@ -22,7 +22,6 @@ import tempfile
 
 from page import DEADLINE_S, Pages, tidings_test, until
 
-BINARY = 'firefox-esr'
 ELEMENT = 'element-6066-11e4-a52e-4f735466cecf'  # W3C WebDriver's name for it
 
 # Nothing that it would do by itself: no updates, no reports, no first run, no
@@ -189,6 +188,10 @@ class Firefox(Pages):
 
     name = 'firefox'
 
+    @classmethod
+    def binary(cls):
+        return 'firefox-esr'
+
     def __init__(self, preferences=None):
         self.preferences = dict(PREFERENCES, **(preferences or {}))
         self.origin = None
@@ -229,7 +232,7 @@ class Firefox(Pages):
         self.output = os.path.join(self.directory, 'output')
         with open(self.output, 'wb') as output:
             self.process = subprocess.Popen(
-                [shutil.which(BINARY), '--headless', '--no-remote',
+                [shutil.which(self.binary()), '--headless', '--no-remote',
                  '--profile', profile, '--marionette',
                  '--remote-allow-system-access',
                  '--width', '1280', '--height', '900', 'about:blank'],
