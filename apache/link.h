@@ -9,7 +9,7 @@
 
 #include <sys/uio.h>
 
-#include "shared/handover.h"
+#include "shared/wire/handover.h"
 
 struct link;
 struct parked;

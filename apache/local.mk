@@ -53,7 +53,7 @@ httpdmod_DATA = %D%/mod_tidings.so
 nodist_apacheconf_DATA += %D%/apache-module.conf
 CLEANFILES += %D%/mod_tidings.so
 
-%D%/mod_tidings.so: $(MODULE_C) $(MODULE_H) shared/handover.h
+%D%/mod_tidings.so: $(MODULE_C) $(MODULE_H) shared/wire/handover.h
 	@$(MKDIR_P) $(@D)
 	$(AM_V_CCLD)$(CC) -shared -fPIC -pthread -fvisibility=hidden \
 		-I$(srcdir) $(HTTPD_CPPFLAGS:-I%=-isystem %) $(WARN_CFLAGS) $(CPPFLAGS) \

@@ -16,7 +16,7 @@
 
 #include <pthread.h>
 
-#include "shared/handover.h"
+#include "shared/wire/handover.h"
 
 struct conn;
 struct link;

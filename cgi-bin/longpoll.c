@@ -8,16 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/access.h"
-#include "shared/answer.h"
-#include "shared/change.h"
-#include "shared/chunk.h"
-#include "shared/client.h"
-#include "shared/conn.h"
-#include "shared/interest.h"
-#include "shared/server.h"
-#include "shared/sink.h"
-#include "shared/str.h"
+#include "shared/base/str.h"
+#include "shared/engine/client.h"
+#include "shared/intake/access.h"
+#include "shared/intake/answer.h"
+#include "shared/intake/conn.h"
+#include "shared/intake/interest.h"
+#include "shared/intake/server.h"
+#include "shared/out/sink.h"
+#include "shared/table/change.h"
+#include "shared/wire/chunk.h"
 
 static struct chunk *
 message(const struct form *form, const struct change *ch, const char *epoch)

@@ -8,20 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/access.h"
-#include "shared/answer.h"
-#include "shared/backlog.h"
-#include "shared/board.h"
-#include "shared/change.h"
-#include "shared/chore.h"
-#include "shared/clock.h"
-#include "shared/conn.h"
-#include "shared/interest.h"
-#include "shared/loss.h"
-#include "shared/seek.h"
-#include "shared/server.h"
-#include "shared/sink.h"
-#include "shared/str.h"
+#include "shared/base/board.h"
+#include "shared/base/chore.h"
+#include "shared/base/clock.h"
+#include "shared/base/str.h"
+#include "shared/intake/access.h"
+#include "shared/intake/answer.h"
+#include "shared/intake/conn.h"
+#include "shared/intake/interest.h"
+#include "shared/intake/seek.h"
+#include "shared/intake/server.h"
+#include "shared/out/sink.h"
+#include "shared/table/backlog.h"
+#include "shared/table/change.h"
+#include "shared/table/loss.h"
 
 #define ANSWER_HIGH (1 << 20) /* bytes in one answer */
 

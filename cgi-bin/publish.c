@@ -12,17 +12,17 @@
 
 #include <jansson.h>
 
-#include "shared/access.h"
-#include "shared/board.h"
-#include "shared/change.h"
-#include "shared/chore.h"
-#include "shared/conn.h"
-#include "shared/publish.h"
-#include "shared/req.h"
-#include "shared/server.h"
-#include "shared/str.h"
-#include "shared/want.h"
-#include "shared/writer.h"
+#include "shared/base/board.h"
+#include "shared/base/chore.h"
+#include "shared/base/str.h"
+#include "shared/intake/access.h"
+#include "shared/intake/conn.h"
+#include "shared/intake/req.h"
+#include "shared/intake/server.h"
+#include "shared/publish/publish.h"
+#include "shared/publish/writer.h"
+#include "shared/table/change.h"
+#include "shared/table/want.h"
 
 #define FORM "application/x-www-form-urlencoded"
 #define JSON "application/json"

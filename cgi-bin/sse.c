@@ -13,15 +13,15 @@
 
 #include <string.h>
 
-#include "shared/change.h"
-#include "shared/chunk.h"
-#include "shared/client.h"
-#include "shared/clock.h"
-#include "shared/conn.h"
-#include "shared/interest.h"
-#include "shared/server.h"
-#include "shared/sink.h"
-#include "shared/str.h"
+#include "shared/base/clock.h"
+#include "shared/base/str.h"
+#include "shared/engine/client.h"
+#include "shared/intake/conn.h"
+#include "shared/intake/interest.h"
+#include "shared/intake/server.h"
+#include "shared/out/sink.h"
+#include "shared/table/change.h"
+#include "shared/wire/chunk.h"
 
 /* One `data:` line per line, whichever way lines end. */
 static void

@@ -10,14 +10,14 @@
 
 #include <sqlite3.h>
 
-#include "shared/board.h"
-#include "shared/change.h"
-#include "shared/chore.h"
-#include "shared/clock.h"
-#include "shared/conn.h"
-#include "shared/req.h"
-#include "shared/server.h"
-#include "shared/str.h"
+#include "shared/base/board.h"
+#include "shared/base/chore.h"
+#include "shared/base/clock.h"
+#include "shared/base/str.h"
+#include "shared/intake/conn.h"
+#include "shared/intake/req.h"
+#include "shared/intake/server.h"
+#include "shared/table/change.h"
 
 #define PROGRAMS_MAX 16
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The opening handshake: the variables of a request head that shared/http has
+ * The opening handshake: the variables of a request head that shared/wire/http has
  * taken apart, and the checks of RFC 6455.  Header names with an underscore are
  * dropped, because as a variable X_Forwarded_For could not be told from
  * X-Forwarded-For.
@@ -14,11 +14,11 @@
 #include <strings.h>
 
 #include "daemon/handshake.h"
-#include "shared/config_file.h"
-#include "shared/http.h"
-#include "shared/req.h"
-#include "shared/str.h"
-#include "shared/wsframe.h"
+#include "shared/base/config_file.h"
+#include "shared/base/str.h"
+#include "shared/intake/req.h"
+#include "shared/wire/http.h"
+#include "shared/wire/wsframe.h"
 
 /* The variable that a header becomes, or false for one that becomes none. */
 static bool

@@ -9,11 +9,11 @@
 
 #include <ev.h>
 
-#include "shared/client.h"
-#include "shared/sink.h"
-#include "shared/str.h"
-#include "shared/writer.h"
-#include "shared/wsframe.h"
+#include "shared/base/str.h"
+#include "shared/engine/client.h"
+#include "shared/out/sink.h"
+#include "shared/publish/writer.h"
+#include "shared/wire/wsframe.h"
 
 struct chunk;
 struct handed;

@@ -14,12 +14,12 @@
 #include "daemon/wsdrain.h"
 #include "daemon/wsform.h"
 #include "daemon/wsread.h"
-#include "shared/config_file.h"
-#include "shared/descriptors.h"
-#include "shared/listener.h"
-#include "shared/log.h"
-#include "shared/server.h"
-#include "shared/wsdeflate.h"
+#include "shared/base/config_file.h"
+#include "shared/base/descriptors.h"
+#include "shared/base/log.h"
+#include "shared/intake/listener.h"
+#include "shared/intake/server.h"
+#include "shared/wire/wsdeflate.h"
 
 static void
 on_accepted(void *arg, int fd)

@@ -6,9 +6,9 @@
 
 #include "daemon/wsconn.h"
 #include "daemon/wsdrain.h"
-#include "shared/clock.h"
-#include "shared/config_file.h"
-#include "shared/server.h"
+#include "shared/base/clock.h"
+#include "shared/base/config_file.h"
+#include "shared/intake/server.h"
 
 #define TICK_S 0.01
 

@@ -10,13 +10,13 @@
 #include <stdlib.h>
 
 #include "daemon/wsform.h"
-#include "shared/change.h"
-#include "shared/chunk.h"
-#include "shared/config_file.h"
-#include "shared/hub.h"
-#include "shared/str.h"
-#include "shared/wsdeflate.h"
-#include "shared/wsframe.h"
+#include "shared/base/config_file.h"
+#include "shared/base/str.h"
+#include "shared/engine/hub.h"
+#include "shared/table/change.h"
+#include "shared/wire/chunk.h"
+#include "shared/wire/wsdeflate.h"
+#include "shared/wire/wsframe.h"
 
 #define DEFLATE_MAX 131072 /* bytes; more would hold up the loop */
 

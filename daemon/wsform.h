@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "shared/wsframe.h"
+#include "shared/wire/wsframe.h"
 
 struct chunk;
 struct config;

@@ -15,13 +15,13 @@
 #include "daemon/wsform.h"
 #include "daemon/wsop.h"
 #include "daemon/wsread.h"
-#include "shared/chunk.h"
-#include "shared/clock.h"
-#include "shared/config_file.h"
-#include "shared/incoming.h"
-#include "shared/seek.h"
-#include "shared/server.h"
-#include "shared/turns.h"
+#include "shared/base/clock.h"
+#include "shared/base/config_file.h"
+#include "shared/base/turns.h"
+#include "shared/intake/incoming.h"
+#include "shared/intake/seek.h"
+#include "shared/intake/server.h"
+#include "shared/wire/chunk.h"
 
 #define QUEUE_HIGH     (1 << 18) /* bytes of answers; above, no more is read */
 #define INFLATER_BYTES 45000     /* about what one takes */

@@ -11,10 +11,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "shared/access.h"
-#include "shared/config_file.h"
-#include "shared/req.h"
-#include "shared/str.h"
+#include "shared/base/config_file.h"
+#include "shared/base/str.h"
+#include "shared/intake/access.h"
+#include "shared/intake/req.h"
 #include "tests/tap/tap.h"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))

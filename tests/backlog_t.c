@@ -11,11 +11,11 @@
 
 #include <sqlite3.h>
 
-#include "shared/backlog.h"
-#include "shared/change.h"
-#include "shared/place.h"
-#include "shared/str.h"
-#include "shared/want.h"
+#include "shared/base/str.h"
+#include "shared/table/backlog.h"
+#include "shared/table/change.h"
+#include "shared/table/place.h"
+#include "shared/table/want.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/table.h"
 #include "tests/tap/tap.h"

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "shared/board.h"
-#include "shared/log.h"
-#include "shared/str.h"
+#include "shared/base/board.h"
+#include "shared/base/log.h"
+#include "shared/base/str.h"
 #include "tests/tap/tap.h"
 
 static const char *run_dir;

@@ -15,7 +15,7 @@ from tidings_test import *
 from tidings_clients import FcgiPeer, SseFollower, descriptors, pairs, record
 
 BEGIN = record(1, struct.pack('>HB5x', 1, 1))
-DEADLINE = 30  # READ_S of shared/conn.c
+DEADLINE = 30  # READ_S of shared/intake/conn.c
 
 
 def bad_inputs(seed):

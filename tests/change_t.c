@@ -6,9 +6,9 @@
 
 #include <sqlite3.h>
 
-#include "shared/change.h"
-#include "shared/db.h"
-#include "shared/str.h"
+#include "shared/base/str.h"
+#include "shared/table/change.h"
+#include "shared/table/db.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/table.h"
 #include "tests/tap/tap.h"

@@ -11,8 +11,8 @@
 
 #include <ev.h>
 
-#include "shared/log.h"
-#include "shared/mute.h"
+#include "shared/base/log.h"
+#include "shared/publish/mute.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/held.h"
 #include "tests/tap/tap.h"

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "shared/config_file.h"
-#include "shared/log.h"
-#include "shared/str.h"
+#include "shared/base/config_file.h"
+#include "shared/base/log.h"
+#include "shared/base/str.h"
 #include "tests/tap/tap.h"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "shared/cursor.h"
+#include "shared/table/cursor.h"
 #include "tests/tap/tap.h"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))

@@ -17,11 +17,11 @@
 
 #include <sqlite3.h>
 
-#include "shared/clock.h"
-#include "shared/db.h"
-#include "shared/log.h"
-#include "shared/schema.h"
-#include "shared/str.h"
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
+#include "shared/base/str.h"
+#include "shared/table/db.h"
+#include "shared/table/schema.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/table.h"
 #include "tests/tap/tap.h"

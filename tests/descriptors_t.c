@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-#include "shared/descriptors.h"
+#include "shared/base/descriptors.h"
 #include "tests/tap/tap.h"
 
 static int asked, closable;

@@ -6,11 +6,11 @@
  */
 #include "config.h"
 
-#include "shared/change.h"
-#include "shared/db.h"
-#include "shared/emptying.h"
-#include "shared/group.h"
-#include "shared/writer.h"
+#include "shared/publish/emptying.h"
+#include "shared/publish/group.h"
+#include "shared/publish/writer.h"
+#include "shared/table/change.h"
+#include "shared/table/db.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/table.h"
 #include "tests/tap/tap.h"

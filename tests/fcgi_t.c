@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/fcgi.h"
-#include "shared/str.h"
+#include "shared/base/str.h"
+#include "shared/wire/fcgi.h"
 #include "tests/tap/tap.h"
 
 #define N(table)   (sizeof(table) / sizeof((table)[0]))

@@ -14,11 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/change.h"
-#include "shared/db.h"
-#include "shared/group.h"
-#include "shared/str.h"
-#include "shared/writer.h"
+#include "shared/base/str.h"
+#include "shared/publish/group.h"
+#include "shared/publish/writer.h"
+#include "shared/table/change.h"
+#include "shared/table/db.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/table.h"
 #include "tests/tap/tap.h"

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "daemon/handshake.h"
-#include "shared/config_file.h"
-#include "shared/http.h"
-#include "shared/req.h"
-#include "shared/str.h"
+#include "shared/base/config_file.h"
+#include "shared/base/str.h"
+#include "shared/intake/req.h"
+#include "shared/wire/http.h"
 #include "tests/tap/tap.h"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shared/heap.h"
+#include "shared/base/heap.h"
 #include "tests/tap/tap.h"
 
 #define N 700

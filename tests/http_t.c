@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/http.h"
-#include "shared/str.h"
+#include "shared/base/str.h"
+#include "shared/wire/http.h"
 #include "tests/tap/tap.h"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))

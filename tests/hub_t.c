@@ -11,7 +11,7 @@
 
 #include <ev.h>
 
-#include "shared/log.h"
+#include "shared/base/log.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/held.h"
 #include "tests/tap/table.h"

@@ -2,7 +2,7 @@
 /* The bounds of what is on its way in. */
 #include "config.h"
 
-#include "shared/incoming.h"
+#include "shared/intake/incoming.h"
 #include "tests/tap/tap.h"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))

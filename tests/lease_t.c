@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "shared/db.h"
-#include "shared/lease.h"
+#include "shared/table/db.h"
+#include "shared/table/lease.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/table.h"
 #include "tests/tap/tap.h"

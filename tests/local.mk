@@ -398,6 +398,7 @@ dist_check_SCRIPTS += \
 	%D%/restored-in-place-resets-clients.t \
 	%D%/retention-by-age-goes-by-each-message-alone.t \
 	%D%/retention-prunes-by-count-age-and-size.t \
+	%D%/rooms-stand-on-each-other.t \
 	%D%/root-follows-no-link-that-another-user-plants.t \
 	%D%/sighup-changes-settings-and-drops-nobody.t \
 	%D%/sighup-in-the-middle-of-a-connection-harms-nobody.t \

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "shared/log.h"
+#include "shared/base/log.h"
 #include "tests/tap/tap.h"
 
 static char lines[8][5000]; /* what the sink got */

@@ -116,7 +116,7 @@ def constant(text):
 
 def table():
     """(section, name) -> kind, default or None, least, most, words of a choice."""
-    source = read('shared/config_file.c')
+    source = read('shared/base/config_file.c')
     rows = {}
     for found in re.finditer(
             r'\{ "(\w+)", "(\w+)", (KIND_\w+),\s*(?:AT\(\w+\)|0),\s*(NULL|"[^"]*"),'

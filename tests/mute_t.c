@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdint.h>
 
-#include "shared/mute.h"
+#include "shared/publish/mute.h"
 #include "tests/tap/tap.h"
 
 static struct mutes mutes = TAILQ_HEAD_INITIALIZER(mutes);

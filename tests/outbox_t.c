@@ -16,9 +16,9 @@
 
 #include <ev.h>
 
-#include "shared/chunk.h"
-#include "shared/clock.h"
-#include "shared/outbox.h"
+#include "shared/base/clock.h"
+#include "shared/out/outbox.h"
+#include "shared/wire/chunk.h"
 #include "tests/tap/tap.h"
 
 static struct outbox outbox;

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/packet.h"
-#include "shared/req.h"
-#include "shared/str.h"
+#include "shared/base/str.h"
+#include "shared/intake/req.h"
+#include "shared/wire/packet.h"
 #include "tests/tap/tap.h"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))

@@ -7,10 +7,10 @@
 
 #include <jansson.h>
 
-#include "shared/clock.h"
-#include "shared/config_file.h"
-#include "shared/publish.h"
-#include "shared/str.h"
+#include "shared/base/clock.h"
+#include "shared/base/config_file.h"
+#include "shared/base/str.h"
+#include "shared/publish/publish.h"
 #include "tests/tap/tap.h"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "shared/clock.h"
-#include "shared/db.h"
-#include "shared/removal.h"
+#include "shared/base/clock.h"
+#include "shared/table/db.h"
+#include "shared/table/removal.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/table.h"
 #include "tests/tap/tap.h"

@@ -10,11 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "shared/clock.h"
-#include "shared/config_file.h"
-#include "shared/db.h"
-#include "shared/log.h"
-#include "shared/round.h"
+#include "shared/base/clock.h"
+#include "shared/base/config_file.h"
+#include "shared/base/log.h"
+#include "shared/table/db.h"
+#include "shared/table/round.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/table.h"
 #include "tests/tap/tap.h"

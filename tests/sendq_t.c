@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "shared/log.h"
-#include "shared/sendq.h"
+#include "shared/base/log.h"
+#include "shared/out/sendq.h"
 #include "tests/tap/tap.h"
 
 static struct sendq *q;

@@ -15,10 +15,10 @@
 
 #include <ev.h>
 
-#include "shared/chunk.h"
-#include "shared/fcgi.h"
-#include "shared/sink.h"
-#include "shared/str.h"
+#include "shared/base/str.h"
+#include "shared/out/sink.h"
+#include "shared/wire/chunk.h"
+#include "shared/wire/fcgi.h"
 #include "tests/tap/tap.h"
 
 /* A sink and the other end of its socket. */

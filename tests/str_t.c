@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "shared/str.h"
+#include "shared/base/str.h"
 #include "tests/tap/tap.h"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))

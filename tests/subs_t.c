@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/change.h"
-#include "shared/hub.h"
-#include "shared/interest.h"
-#include "shared/str.h"
-#include "shared/subs.h"
+#include "shared/base/str.h"
+#include "shared/engine/hub.h"
+#include "shared/engine/subs.h"
+#include "shared/intake/interest.h"
+#include "shared/table/change.h"
 #include "tests/tap/tap.h"
 
 #define MANY 10000

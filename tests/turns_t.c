@@ -8,7 +8,7 @@
 
 #include <ev.h>
 
-#include "shared/turns.h"
+#include "shared/base/turns.h"
 #include "tests/tap/tap.h"
 
 /* Two of them, and what each has done. */

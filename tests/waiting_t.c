@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/str.h"
-#include "shared/waiting.h"
+#include "shared/base/str.h"
+#include "shared/publish/waiting.h"
 #include "tests/tap/tap.h"
 
 #define PUBLISHERS 5

@@ -17,9 +17,9 @@
 
 #include <ev.h>
 
-#include "shared/clock.h"
-#include "shared/log.h"
-#include "shared/watch.h"
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
+#include "shared/table/watch.h"
 #include "tests/tap/tap.h"
 
 #define CHECK_MS 3600000 /* so long that what is seen came otherwise */

@@ -18,9 +18,9 @@
 
 #include <ev.h>
 
-#include "shared/clock.h"
-#include "shared/log.h"
-#include "shared/watch.h"
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
+#include "shared/table/watch.h"
 #include "tests/tap/tap.h"
 
 #define CHECK_MS 60000 /* so that it does not come by itself */

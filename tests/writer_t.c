@@ -12,14 +12,14 @@
 
 #include <ev.h>
 
-#include "shared/change.h"
-#include "shared/clock.h"
-#include "shared/config_file.h"
-#include "shared/db.h"
-#include "shared/log.h"
-#include "shared/mute.h"
-#include "shared/str.h"
-#include "shared/writer.h"
+#include "shared/base/clock.h"
+#include "shared/base/config_file.h"
+#include "shared/base/log.h"
+#include "shared/base/str.h"
+#include "shared/publish/mute.h"
+#include "shared/publish/writer.h"
+#include "shared/table/change.h"
+#include "shared/table/db.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/table.h"
 #include "tests/tap/tap.h"

@@ -10,8 +10,8 @@
 
 #include <zlib.h>
 
-#include "shared/str.h"
-#include "shared/wsdeflate.h"
+#include "shared/base/str.h"
+#include "shared/wire/wsdeflate.h"
 #include "tests/tap/tap.h"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))

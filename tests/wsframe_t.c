@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/chunk.h"
-#include "shared/str.h"
-#include "shared/wsframe.h"
+#include "shared/base/str.h"
+#include "shared/wire/chunk.h"
+#include "shared/wire/wsframe.h"
 #include "tests/tap/frames.h"
 #include "tests/tap/tap.h"
 

@@ -23,14 +23,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "shared/board.h"
-#include "shared/clock.h"
-#include "shared/config_file.h"
-#include "shared/handover.h"
-#include "shared/listener.h"
-#include "shared/log.h"
-#include "shared/str.h"
-#include "shared/user.h"
+#include "shared/base/board.h"
+#include "shared/base/clock.h"
+#include "shared/base/config_file.h"
+#include "shared/base/log.h"
+#include "shared/base/str.h"
+#include "shared/base/user.h"
+#include "shared/intake/listener.h"
+#include "shared/wire/handover.h"
 #include "tools/run.h"
 
 #define QUICK_MS  2000  /* a life shorter than this is a failure */

@@ -2,7 +2,7 @@
 /* What libFuzzer calls; FUZZ_TARGET is one of the entries of fuzz.h. */
 #include "tests/fuzz/fuzz.h"
 
-#include "shared/log.h"
+#include "shared/base/log.h"
 
 #ifndef FUZZ_TARGET
 #define FUZZ_TARGET fuzz_cursor

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "shared/config_file.h"
+#include "shared/base/config_file.h"
 #include "tests/fuzz/fuzz.h"
 
 int

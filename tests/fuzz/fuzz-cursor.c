@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "shared/cursor.h"
-#include "shared/str.h"
+#include "shared/base/str.h"
+#include "shared/table/cursor.h"
 #include "tests/fuzz/fuzz.h"
 
 static void

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "shared/str.h"
-#include "shared/wsdeflate.h"
+#include "shared/base/str.h"
+#include "shared/wire/wsdeflate.h"
 #include "tests/fuzz/fuzz.h"
 
 #define HEAD 3 /* bytes that are no data */

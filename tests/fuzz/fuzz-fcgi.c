@@ -10,10 +10,10 @@
 
 #include <string.h>
 
-#include "shared/conn.h"
-#include "shared/fcgi.h"
-#include "shared/req.h"
-#include "shared/str.h"
+#include "shared/base/str.h"
+#include "shared/intake/conn.h"
+#include "shared/intake/req.h"
+#include "shared/wire/fcgi.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/host.h"
 

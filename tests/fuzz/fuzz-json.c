@@ -13,10 +13,10 @@
 #include <jansson.h>
 
 #include "daemon/wsconn.h"
-#include "shared/config_file.h"
-#include "shared/conn.h"
-#include "shared/publish.h"
-#include "shared/str.h"
+#include "shared/base/config_file.h"
+#include "shared/base/str.h"
+#include "shared/intake/conn.h"
+#include "shared/publish/publish.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/host.h"
 

@@ -10,12 +10,12 @@
 
 #include <string.h>
 
-#include "shared/config_file.h"
-#include "shared/conn.h"
-#include "shared/interest.h"
-#include "shared/req.h"
-#include "shared/sink.h"
-#include "shared/str.h"
+#include "shared/base/config_file.h"
+#include "shared/base/str.h"
+#include "shared/intake/conn.h"
+#include "shared/intake/interest.h"
+#include "shared/intake/req.h"
+#include "shared/out/sink.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/host.h"
 

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "daemon/wsconn.h"
-#include "shared/str.h"
-#include "shared/wsframe.h"
+#include "shared/base/str.h"
+#include "shared/wire/wsframe.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/host.h"
 

@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "shared/log.h"
-#include "shared/str.h"
+#include "shared/base/log.h"
+#include "shared/base/str.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/tap/tap.h"
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A child of httpd as the programs see one: the other end of a hand-over link,
-made from shared/handover.h alone.
+made from shared/wire/handover.h alone.
 
     with Link(site, 'sse') as link:
         client = link.hand_over('/push/sse?channel=a')

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/str.h"
-#include "shared/wsframe.h"
+#include "shared/base/str.h"
+#include "shared/wire/wsframe.h"
 #include "tests/tap/frames.h"
 
 void

@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-#include "shared/str.h"
-#include "shared/wsframe.h"
+#include "shared/base/str.h"
+#include "shared/wire/wsframe.h"
 
 #define B(literal) literal, sizeof(literal) - 1
 

@@ -6,12 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shared/client.h"
-#include "shared/config_file.h"
-#include "shared/hub.h"
-#include "shared/interest.h"
-#include "shared/sink.h"
-#include "shared/str.h"
+#include "shared/base/config_file.h"
+#include "shared/base/str.h"
+#include "shared/engine/client.h"
+#include "shared/engine/hub.h"
+#include "shared/intake/interest.h"
+#include "shared/out/sink.h"
 
 struct sqlite3;
 

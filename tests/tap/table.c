@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "shared/schema.h"
+#include "shared/table/schema.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/table.h"
 #include "tests/tap/tap.h"

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "shared/db.h"
+#include "shared/table/db.h"
 
 struct sqlite3;
 

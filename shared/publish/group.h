@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_PUBLISH_GROUP_H
+#define SHARED_PUBLISH_GROUP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/table/db.h"
+
+struct job;
+
+/* A list of jobs, in order. */
+struct jobs {
+	struct job *first; /* or NULL */
+	struct job **last; /* where the next one goes */
+	size_t n;          /* how many */
+};
+
+void jobs_init(struct jobs *jobs);
+void jobs_add(struct jobs *jobs, struct job *job);
+
+/* The first one, taken out; NULL if there is none. */
+struct job *jobs_take(struct jobs *jobs);
+
+/* Bytes of data that a job brings. */
+size_t job_bytes(const struct job *job);
+
+/* Takes down how a job ended, with a sentence. */
+void job_fail(struct job *job, enum db_status status, const char *error);
+
+/*
+ * Publishes all jobs of a group, each with messages, in one transaction, in
+ * their order.  A job that is refused has that as its status and leaves the
+ * others alone.  Mutes are told the ids before the commit.  Returns DB_OK, or
+ * why nothing of all that is stored, with db->error set: group_fail is next.
+ */
+enum db_status group_commit(struct db *db, struct jobs *group);
+
+/* Nothing of the group is stored: tells that to its jobs and mutes. */
+void group_fail(struct jobs *group, enum db_status status, const char *error);
+
+/* How many messages of a group are new in the table. */
+int64_t group_stored(const struct jobs *group);
+
+#endif
