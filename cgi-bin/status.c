@@ -29,7 +29,7 @@ struct totals {
 };
 
 static enum db_status
-read_row(struct db *db, enum db_statement which, int64_t *values, int n)
+read_row(struct db *db, enum statement which, int64_t *values, int n)
 {
 	sqlite3_stmt *stmt = db->stmt[which];
 	enum db_status status;
@@ -46,7 +46,7 @@ read_row(struct db *db, enum db_statement which, int64_t *values, int n)
 static enum db_status
 next_channel(struct db *db, struct str *channel)
 {
-	sqlite3_stmt *stmt = db->stmt[DB_PRUNE_NEXT_CHANNEL];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_PRUNE_NEXT_CHANNEL];
 	enum db_status status;
 	const char *name = NULL;
 	int rc;
@@ -204,7 +204,7 @@ count_on(struct asking *a, int64_t until_us, bool *done)
 		 clock_mono_us() < until_us);
 	if (status != DB_OK || a->channel.len > 0)
 		return status;
-	status = read_row(&hub->db, DB_SIZE, sizes, 2);
+	status = read_row(&hub->db, STATEMENT_SIZE, sizes, 2);
 	a->totals.messages = a->info.count;
 	a->totals.oldest = a->info.first_id;
 	a->totals.newest = hub->last_id;

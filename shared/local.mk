@@ -36,8 +36,12 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/wire/wsframe.h \
 	%D%/table/backlog.c \
 	%D%/table/backlog.h \
+	%D%/table/beside.c \
+	%D%/table/beside.h \
 	%D%/table/change.c \
 	%D%/table/change.h \
+	%D%/table/connection.c \
+	%D%/table/connection.h \
 	%D%/table/cursor.c \
 	%D%/table/cursor.h \
 	%D%/table/db.c \
@@ -48,10 +52,13 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/table/file_ids.h \
 	%D%/table/floor.c \
 	%D%/table/floor.h \
+	%D%/table/head.c \
+	%D%/table/head.h \
 	%D%/table/lease.c \
 	%D%/table/lease.h \
 	%D%/table/loss.c \
 	%D%/table/loss.h \
+	%D%/table/message.h \
 	%D%/table/place.c \
 	%D%/table/place.h \
 	%D%/table/prune.c \
@@ -67,6 +74,7 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/table/schema.c \
 	%D%/table/schema.h \
 	%D%/table/statement.c \
+	%D%/table/statement.h \
 	%D%/table/want.c \
 	%D%/table/want.h \
 	%D%/table/watch.c \
@@ -75,6 +83,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/publish/emptying.h \
 	%D%/publish/group.c \
 	%D%/publish/group.h \
+	%D%/publish/job.c \
+	%D%/publish/job.h \
 	%D%/publish/mute.c \
 	%D%/publish/mute.h \
 	%D%/publish/publish.c \
@@ -100,6 +110,7 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/engine/hub.h \
 	%D%/engine/settle.c \
 	%D%/engine/settle.h \
+	%D%/engine/sub.h \
 	%D%/engine/subs.c \
 	%D%/engine/subs.h \
 	%D%/engine/topic.c \

@@ -14,6 +14,7 @@
 #include "shared/base/str.h"
 #include "shared/table/backlog.h"
 #include "shared/table/change.h"
+#include "shared/table/head.h"
 #include "shared/table/place.h"
 #include "shared/table/want.h"
 #include "tests/tap/foreign.h"
@@ -397,7 +398,7 @@ test_resolve(void)
 	foreign_run(db.handle, "DELETE FROM changes WHERE id = %lld",
 	    (long long)mark);
 	first = mark;
-	if (db_head(&db, &newest) != DB_OK)
+	if (head_read(&db, &newest) != DB_OK)
 		bail("%s", db.error);
 	for (size_t i = 0; i < N(table); i++) {
 		cursor = (struct cursor){ .kind = CURSOR_AT,

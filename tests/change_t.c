@@ -76,7 +76,7 @@ test_round_trip(void)
 			.data = rows[i].data,
 			.data_len = rows[i].len,
 			.is_blob = rows[i].is_blob };
-		sqlite3_stmt *stmt = db.stmt[DB_CHANGE_GET];
+		sqlite3_stmt *stmt = db.stmt[STATEMENT_CHANGE_GET];
 		struct str out = { 0 }, want = { 0 };
 		struct change ch;
 		int64_t id;
@@ -119,7 +119,7 @@ test_all_columns(void)
 		.data_len = 4,
 		.is_blob = true,
 		.expires_ms = INT64_C(4102444800000) };
-	sqlite3_stmt *stmt = db.stmt[DB_CHANGE_GET];
+	sqlite3_stmt *stmt = db.stmt[STATEMENT_CHANGE_GET];
 	struct str out = { 0 };
 	struct change ch;
 	int64_t id;
@@ -162,7 +162,7 @@ test_numbers(void)
 		{ "json_object('a', 1)", "{\"a\":1}" } };
 
 	for (size_t i = 0; i < N(rows); i++) {
-		sqlite3_stmt *stmt = db.stmt[DB_CHANGE_GET];
+		sqlite3_stmt *stmt = db.stmt[STATEMENT_CHANGE_GET];
 		struct str out = { 0 };
 		struct change ch;
 

@@ -21,6 +21,7 @@
 #include "shared/base/log.h"
 #include "shared/base/str.h"
 #include "shared/table/db.h"
+#include "shared/table/head.h"
 #include "shared/table/schema.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/table.h"
@@ -72,18 +73,18 @@ test_create(void)
 	int64_t newest = -1;
 	bool made = false;
 
-	is_int(schema_create(&db, path, 0640, &made), DB_OK, "a new database");
+	is_int(db_create(&db, path, 0640, &made), DB_OK, "a new database");
 	ok(made, "was made");
 	is_int(stat(path, &sb) == 0 ? sb.st_mode & 0777 : 0, 0640,
 	    "with the permissions asked for");
-	is_int(db_head(&db, &newest), DB_OK, "its head");
+	is_int(head_read(&db, &newest), DB_OK, "its head");
 	is_int(newest, 0, "nothing is in it");
 	ok(strlen(db.epoch) >= 8, "it has an epoch");
 	memcpy(epoch, db.epoch, sizeof(epoch));
 	is_int(foreign_int(db.handle, "PRAGMA auto_vacuum"), 2,
 	    "it can give room back");
 	db_close(&db);
-	is_int(schema_create(&db, path, 0600, &made), DB_OK, "once more");
+	is_int(db_create(&db, path, 0600, &made), DB_OK, "once more");
 	ok(!made, "is not made again");
 	is_str(db.epoch, epoch, "and keeps its epoch");
 	db_close(&db);
@@ -110,7 +111,7 @@ test_open(void)
 	is_int(foreign_run(db.handle,
 		   "INSERT INTO changes (channel) VALUES ('a')"),
 	    0, "writes");
-	is_int(db_head(&db, &newest), DB_OK, "and its head");
+	is_int(head_read(&db, &newest), DB_OK, "and its head");
 	is_int(newest, 1, "goes on");
 	db_close(&db);
 	is_int(db_open(&db, path, DB_WRITER_POWER, 100), DB_OK, "with power");
@@ -135,8 +136,7 @@ refuse_file(const char *what, const char *path, enum db_status want)
 	stat(path, &before);
 	is_int(db_open(&db, path, DB_READER, 100), want, "%s is refused", what);
 	ok(db.handle == NULL && db.error[0] != '\0', "with a sentence");
-	is_int(schema_create(&db, path, 0600, &made), want,
-	    "and not taken over");
+	is_int(db_create(&db, path, 0600, &made), want, "and not taken over");
 	stat(path, &after);
 	is_int(after.st_size, before.st_size, "nor changed");
 }
@@ -264,7 +264,7 @@ test_create_together(void)
 				struct db db = { 0 };
 				bool made;
 				enum db_status status =
-				    schema_create(&db, path, 0600, &made);
+				    db_create(&db, path, 0600, &made);
 
 				if (status != DB_OK)
 					diag("%d: %s", status, db.error);
@@ -303,11 +303,11 @@ test_identity(void)
 	db_close(&db);
 	is_int(db_open(&db, copy, DB_WRITER, 100), DB_OK, "opened again");
 	is_str(db.epoch, second, "it keeps it");
-	is_int(db_renew_epoch(&db, epoch), DB_OK, "a renewal of another one");
-	db_head(&db, &newest);
+	is_int(head_renew_epoch(&db, epoch), DB_OK, "a renewal of another one");
+	head_read(&db, &newest);
 	is_str(db.epoch, second, "changes nothing");
-	is_int(db_renew_epoch(&db, second), DB_OK, "a renewal of this one");
-	db_head(&db, &newest);
+	is_int(head_renew_epoch(&db, second), DB_OK, "a renewal of this one");
+	head_read(&db, &newest);
 	ok(strcmp(db.epoch, second) != 0, "makes a new one");
 	db_close(&db);
 	if (db_open(&db, path, DB_READER, 100) != DB_OK)

@@ -7,15 +7,16 @@
 #include <string.h>
 
 #include "shared/base/str.h"
-#include "shared/engine/hub.h"
+#include "shared/engine/sub.h"
 #include "shared/engine/subs.h"
+#include "shared/engine/topic.h"
 #include "shared/intake/interest.h"
 #include "shared/table/change.h"
 #include "tests/tap/tap.h"
 
 #define MANY 10000
 
-static struct hub hub; /* for its prefix_lens alone */
+static struct topics topics; /* for its prefix_lens alone */
 
 static struct want
 want(const char *name, bool is_prefix)
@@ -38,7 +39,7 @@ new_sub(const char *name, bool is_prefix, int64_t after)
 	topic->is_prefix = is_prefix;
 	topic->hash = name_hash(name, len, is_prefix);
 	if (is_prefix)
-		hub.topics.prefix_lens[len]++;
+		topics.prefix_lens[len]++;
 	sub->topic = topic;
 	sub->after = after;
 	return sub;
@@ -48,7 +49,7 @@ static void
 free_sub(struct sub *sub)
 {
 	if (sub->topic->is_prefix)
-		hub.topics.prefix_lens[sub->topic->len]--;
+		topics.prefix_lens[sub->topic->len]--;
 	free(sub->topic);
 	free(sub);
 }
@@ -211,7 +212,7 @@ test_lack(void)
 	ch.channel = "a";
 	ch.channel_len = 1;
 	ch.id = 1;
-	ok(!subs_lack(&subs, &hub, &ch), "an empty set lacks nothing");
+	ok(!subs_lack(&subs, &topics, &ch), "an empty set lacks nothing");
 	subs_add(&subs, new_sub("a", false, 10));
 	subs_add(&subs, new_sub("x.", true, 5));
 	subs_add(&subs, new_sub("x.y.", true, 3));
@@ -219,7 +220,7 @@ test_lack(void)
 		ch.channel = rows[i].channel;
 		ch.channel_len = strlen(rows[i].channel);
 		ch.id = rows[i].id;
-		ok(subs_lack(&subs, &hub, &ch) == rows[i].lacks,
+		ok(subs_lack(&subs, &topics, &ch) == rows[i].lacks,
 		    "message %d of '%s'", (int)rows[i].id, rows[i].channel);
 	}
 	take_all(&subs);
@@ -239,11 +240,11 @@ test_longest(void)
 	ch.channel_len = 255;
 	ch.id = 8;
 	subs_add(&subs, new_sub(name, true, 7));
-	ok(subs_lack(&subs, &hub, &ch), "a prefix of 255 bytes is lacking");
+	ok(subs_lack(&subs, &topics, &ch), "a prefix of 255 bytes is lacking");
 	remove_one(&subs, name, true);
-	ok(!subs_lack(&subs, &hub, &ch), "taken away it is not");
+	ok(!subs_lack(&subs, &topics, &ch), "taken away it is not");
 	subs_add(&subs, new_sub(name, false, 8));
-	ok(!subs_lack(&subs, &hub, &ch), "a channel that has got it");
+	ok(!subs_lack(&subs, &topics, &ch), "a channel that has got it");
 	take_all(&subs);
 }
 

@@ -22,6 +22,7 @@
 #include "shared/publish/writer.h"
 #include "shared/table/change.h"
 #include "shared/table/db.h"
+#include "shared/table/head.h"
 #include "shared/table/lease.h"
 #include "shared/table/prune.h"
 #include "shared/table/schema.h"
@@ -73,7 +74,7 @@ xopen_writer(struct db *db, const struct config *config)
 		    config->power ? DB_WRITER_POWER : DB_WRITER,
 		    (int)config->busy_timeout_ms);
 		if (status == DB_OK)
-			status = db_head(db, &newest);
+			status = head_read(db, &newest);
 		if (status != DB_OK)
 			db_give_up(db, status);
 		if (status == DB_NOT_OURS ||
@@ -131,12 +132,12 @@ command_init(const struct config *config)
 	bool made;
 
 	make_folder(config);
-	status = schema_create(&db, config->database, MODE_FILE, &made);
+	status = db_create(&db, config->database, MODE_FILE, &made);
 	if (status != DB_OK)
 		give_up_init(config, &db);
 	status = db_set_max_data(&db, config->max_data);
 	if (status == DB_OK)
-		status = db_head(&db, &newest);
+		status = head_read(&db, &newest);
 	if (status != DB_OK)
 		fatalx("%s: %s", config->database, db.error);
 	printf("%s: %s, version %d, epoch %s\n", config->database,
@@ -268,7 +269,7 @@ command_epoch(const struct config *config)
 	int64_t newest;
 
 	xopen_writer(&db, config);
-	if (db_head(&db, &newest) != DB_OK)
+	if (head_read(&db, &newest) != DB_OK)
 		fatalx("%s: %s", config->database, db.error);
 	printf("%s-%lld\n", db.epoch, (long long)newest);
 	db_close(&db);

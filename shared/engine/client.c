@@ -19,6 +19,7 @@
 #include "shared/engine/client.h"
 #include "shared/engine/hub.h"
 #include "shared/engine/settle.h"
+#include "shared/engine/sub.h"
 #include "shared/out/sink.h"
 #include "shared/publish/mute.h"
 #include "shared/table/change.h"

@@ -19,6 +19,7 @@
 #include "shared/base/str.h"
 #include "shared/engine/client.h"
 #include "shared/engine/hub.h"
+#include "shared/engine/sub.h"
 #include "shared/out/sink.h"
 #include "shared/publish/mute.h"
 #include "shared/table/backlog.h"
@@ -54,7 +55,7 @@ static bool
 is_withheld(struct client *client, const struct change *ch)
 {
 	return (ch->id <= client->uneven_upto &&
-		   !subs_lack(&client->subs, client->hub, ch)) ||
+		   !subs_lack(&client->subs, &client->hub->topics, ch)) ||
 	       (!TAILQ_EMPTY(&client->mutes) &&
 		   mutes_have(&client->mutes, ch->id));
 }
@@ -184,7 +185,7 @@ is_wanted(const struct change *ch, void *arg)
 {
 	const struct client *client = arg;
 
-	return subs_lack(&client->subs, client->hub, ch);
+	return subs_lack(&client->subs, &client->hub->topics, ch);
 }
 
 /* A client that looks for losses. */
@@ -213,7 +214,7 @@ look_one_by_one(struct look *look)
 	{
 		const struct topic *topic = sub->topic;
 
-		if (subs_covered(&client->subs, hub, sub)) {
+		if (subs_covered(&client->subs, &hub->topics, sub)) {
 			if (sub->told == LOSS_UNKNOWN)
 				sub->told = 0;
 			continue;
@@ -248,7 +249,7 @@ look_at_watermarks(struct look *look, bool *all)
 {
 	struct client *client = look->client;
 	struct hub *hub = client->hub;
-	sqlite3_stmt *stmt = hub->db.stmt[DB_WATERMARKS_ABOVE];
+	sqlite3_stmt *stmt = hub->db.stmt[STATEMENT_WATERMARKS_ABOVE];
 	enum db_status status;
 	struct sub *sub;
 	int rows = 0, rc;
@@ -264,7 +265,7 @@ look_at_watermarks(struct look *look, bool *all)
 				look_at_sub(sub, look);
 			}
 		else
-			subs_match(&client->subs, hub,
+			subs_match(&client->subs, &hub->topics,
 			    (const char *)sqlite3_column_text(stmt, 0), len,
 			    look_at_sub, look);
 	}

@@ -22,9 +22,11 @@
 #include "shared/base/str.h"
 #include "shared/engine/client.h"
 #include "shared/engine/hub.h"
+#include "shared/engine/sub.h"
 #include "shared/out/sink.h"
 #include "shared/table/change.h"
 #include "shared/table/db.h"
+#include "shared/table/head.h"
 #include "shared/table/lease.h"
 #include "shared/table/watch.h"
 #include "shared/wire/chunk.h"
@@ -169,7 +171,7 @@ check_topic(struct topic *topic, int64_t pos)
 static enum db_status
 check_gap(struct hub *hub)
 {
-	sqlite3_stmt *stmt = hub->db.stmt[DB_WATERMARKS_ABOVE];
+	sqlite3_stmt *stmt = hub->db.stmt[STATEMENT_WATERMARKS_ABOVE];
 	struct topic *topics[TOPICS_MATCHED];
 	enum db_status status;
 	struct client *client;
@@ -227,7 +229,7 @@ deliver_row(struct hub *hub, sqlite3_stmt *stmt, int64_t now_ms)
 static enum db_status
 read_batch(struct hub *hub, bool *more)
 {
-	sqlite3_stmt *stmt = hub->db.stmt[DB_CHANGES_AFTER];
+	sqlite3_stmt *stmt = hub->db.stmt[STATEMENT_CHANGES_AFTER];
 	int64_t now_ms = clock_wall_ms();
 	enum db_status status = DB_OK;
 	bool checked = false;
@@ -317,7 +319,7 @@ renew_epoch(struct hub *hub)
 
 	status = db_open(&writer, hub->config->database, DB_WRITER, OPEN_MS);
 	if (status == DB_OK)
-		status = db_renew_epoch(&writer, hub->db.epoch);
+		status = head_renew_epoch(&writer, hub->db.epoch);
 	db_close(&writer);
 	return status;
 }
@@ -328,11 +330,11 @@ check_head(struct hub *hub)
 	enum db_status status;
 	int64_t newest;
 
-	status = db_head(&hub->db, &newest);
+	status = head_read(&hub->db, &newest);
 	if (status == DB_OK && went_back(hub, newest)) {
 		status = renew_epoch(hub);
 		if (status == DB_OK)
-			status = db_head(&hub->db, &newest);
+			status = head_read(&hub->db, &newest);
 	}
 	if (status != DB_OK)
 		return status;
@@ -534,7 +536,7 @@ hub_start(struct hub *hub, const struct config *config, struct board *board)
 	if (status == DB_OK)
 		status = db_data_version(&hub->db, &hub->version);
 	if (status == DB_OK)
-		status = db_head(&hub->db, &newest);
+		status = head_read(&hub->db, &newest);
 	if (status == DB_OK)
 		memcpy(hub->epoch, hub->db.epoch, sizeof(hub->epoch));
 	hub->last_id = hub->newest = newest;

@@ -21,17 +21,7 @@ struct board;
 struct change;
 struct client;
 struct config;
-struct interest;
-
-/* One subscription of one client. */
-struct sub {
-	LIST_ENTRY(sub) link;  /* in the topic */
-	struct sub *next;      /* same bucket of the client's */
-	struct topic *topic;   /* what */
-	int64_t after;         /* it has all of this up to this id */
-	int64_t told;          /* of its prunings; see shared/table/loss.h */
-	struct client *client; /* who */
-};
+struct sub;
 
 #define HUB_PAST 8 /* epochs that are remembered */
 

@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "shared/base/str.h"
-#include "shared/engine/hub.h"
+#include "shared/engine/sub.h"
 #include "shared/engine/subs.h"
+#include "shared/engine/topic.h"
 #include "shared/table/change.h"
 #include "shared/table/want.h"
 
@@ -113,8 +114,9 @@ subs_take(struct subs *subs)
 }
 
 void
-subs_match(const struct subs *subs, const struct hub *hub, const char *channel,
-    size_t len, void (*each)(struct sub *, void *), void *arg)
+subs_match(const struct subs *subs, const struct topics *topics,
+    const char *channel, size_t len, void (*each)(struct sub *, void *),
+    void *arg)
 {
 	uint64_t h = name_hash_begin(true);
 	struct sub *sub;
@@ -124,7 +126,7 @@ subs_match(const struct subs *subs, const struct hub *hub, const char *channel,
 		each(sub, arg);
 	for (size_t i = 0; subs->nprefixes > 0 && i < len && i < 255; i++) {
 		h = name_hash_add(h, channel[i]);
-		if (hub->topics.prefix_lens[i + 1] == 0)
+		if (topics->prefix_lens[i + 1] == 0)
 			continue;
 		sub = find(subs, name_hash_end(h), channel, i + 1, true);
 		if (sub != NULL)
@@ -147,12 +149,12 @@ lacks(struct sub *sub, void *arg)
 }
 
 bool
-subs_lack(const struct subs *subs, const struct hub *hub,
+subs_lack(const struct subs *subs, const struct topics *topics,
     const struct change *ch)
 {
 	struct lack lack = { .id = ch->id };
 
-	subs_match(subs, hub, ch->channel, ch->channel_len, lacks, &lack);
+	subs_match(subs, topics, ch->channel, ch->channel_len, lacks, &lack);
 	return lack.found;
 }
 
@@ -173,14 +175,14 @@ covers(struct sub *sub, void *arg)
 }
 
 bool
-subs_covered(const struct subs *subs, const struct hub *hub,
+subs_covered(const struct subs *subs, const struct topics *topics,
     const struct sub *sub)
 {
 	struct cover cover = { .sub = sub };
 
 	if (subs->nprefixes == 0)
 		return false;
-	subs_match(subs, hub, sub->topic->name, sub->topic->len, covers,
+	subs_match(subs, topics, sub->topic->name, sub->topic->len, covers,
 	    &cover);
 	return cover.found;
 }

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 struct change;
-struct hub;
 struct sub;
+struct topics;
 struct want;
 
 /*
@@ -44,17 +44,17 @@ struct sub *subs_take(struct subs *subs);
  * Whether a subscription that has all only up to an id below that of the
  * message wants it.
  */
-bool subs_lack(const struct subs *subs, const struct hub *hub,
+bool subs_lack(const struct subs *subs, const struct topics *topics,
     const struct change *ch);
 
 /* Whether another prefix of the set covers all that this subscription does. */
-bool subs_covered(const struct subs *subs, const struct hub *hub,
+bool subs_covered(const struct subs *subs, const struct topics *topics,
     const struct sub *sub);
 
 /*
  * Calls `each` with every subscription that a channel's name matches.
  */
-void subs_match(const struct subs *subs, const struct hub *hub,
+void subs_match(const struct subs *subs, const struct topics *topics,
     const char *channel, size_t len, void (*each)(struct sub *, void *),
     void *arg);
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "shared/base/str.h"
-#include "shared/engine/hub.h"
+#include "shared/engine/sub.h"
 #include "shared/engine/topic.h"
 
 static struct topic *

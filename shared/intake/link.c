@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Links: the connections from the children of httpd by which they hand clients
- * over (shared/wire/handover.h).  Only httpd's user is taken, because who hands a
- * client over says who it is.  Still nothing that comes by a link is believed
+ * over (shared/wire/handover.h).  Only httpd's user is taken, because who hands
+ * a client over says who it is.  Still nothing that comes by a link is believed
  * to be well-formed: a packet that is not ends that link and nothing else.
  */
 #include "config.h"
@@ -110,7 +110,7 @@ link_open_sink(struct sink *sink, const struct handed *from,
     const struct sink_ops *ops, int64_t now_ms)
 {
 	if (from->park != NULL)
-		sink_open_parked(sink, from->park, from->number, ops, now_ms);
+		park_open(from->park, from->number, sink, ops, now_ms);
 	else
 		sink_open(sink, SINK_RAW, from->fd, ops, now_ms);
 }

@@ -97,7 +97,7 @@ have_turn(struct sink *sink)
 		sink->parked.tell = false;
 		if (has_input(sink))
 			go_on_later(sink);
-		if (park_flush(sink, clock_mono_ms()) == -1)
+		if (sink_flush(sink, clock_mono_ms()) == -1)
 			sink->ops->failed(sink);
 		else if (sink->count == 0)
 			sink->ops->drained(sink);
@@ -171,8 +171,8 @@ put(struct sink *sink, enum handover_type type, const struct slice *slice,
 	    parked->number, bytes, parked->serial);
 }
 
-int
-park_flush(struct sink *sink, int64_t now_ms)
+static int
+flush(struct sink *sink, int64_t now_ms)
 {
 	struct parked *parked = &sink->parked;
 	struct park *park = parked->park;
@@ -239,8 +239,8 @@ keep_input(struct parked *parked, const char *bytes, size_t len)
 	str_add(parked->input, bytes, len);
 }
 
-ssize_t
-park_read(struct sink *sink, void *buf, size_t size)
+static ssize_t
+read_input(struct sink *sink, void *buf, size_t size)
 {
 	struct parked *parked = &sink->parked;
 	size_t n;
@@ -266,8 +266,8 @@ park_read(struct sink *sink, void *buf, size_t size)
 	return (ssize_t)n;
 }
 
-void
-park_want_input(struct sink *sink, bool want)
+static void
+want_input(struct sink *sink, bool want)
 {
 	sink->parked.wants_input = want;
 	if (sink->parked.park != NULL && has_input(sink))
@@ -398,20 +398,8 @@ make_row(struct park *park, uint32_t number)
 	park->size = size;
 }
 
-void
-park_add(struct park *park, uint32_t number, struct sink *sink)
-{
-	assert(park_is_free(park, number));
-	make_row(park, number);
-	park->sinks[number] = sink;
-	park->nsinks++;
-	sink->parked = (struct parked){ .park = park,
-		.number = number,
-		.wants_input = true };
-}
-
-void
-park_remove(struct sink *sink)
+static void
+remove_sink(struct sink *sink)
 {
 	struct park *park = sink->parked.park;
 
@@ -425,6 +413,25 @@ park_remove(struct sink *sink)
 	park->nsinks--;
 	put(sink, HANDOVER_END, NULL, 0);
 	sink->parked.park = NULL;
+}
+
+void
+park_open(struct park *park, uint32_t number, struct sink *sink,
+    const struct sink_ops *ops, int64_t now_ms)
+{
+	static const struct sink_way way = { .flush = flush,
+		.read = read_input,
+		.want_input = want_input,
+		.remove = remove_sink };
+
+	assert(park_is_free(park, number));
+	make_row(park, number);
+	park->sinks[number] = sink;
+	park->nsinks++;
+	sink_open_on(sink, &way, ops, now_ms);
+	sink->parked = (struct parked){ .park = park,
+		.number = number,
+		.wants_input = true };
 }
 
 static struct park *

@@ -15,6 +15,7 @@
 
 struct packet;
 struct sink;
+struct sink_ops;
 
 /* The clients that one child of httpd keeps for us.  Zeroed, then park_init. */
 struct park {
@@ -53,14 +54,8 @@ const char *park_take(struct park *park, const struct packet *packet);
 /* Asks for the orderly end of one client, where there is one. */
 void park_leave(struct park *park, uint32_t number);
 
-/*
- * What a sink of kind SINK_LINK does where others have a socket; see there.
- * park_add opens it.
- */
-void park_add(struct park *park, uint32_t number, struct sink *sink);
-int park_flush(struct sink *sink, int64_t now_ms);
-ssize_t park_read(struct sink *sink, void *buf, size_t size);
-void park_want_input(struct sink *sink, bool want);
-void park_remove(struct sink *sink);
+/* Opens a sink of kind SINK_LINK to client `number`, which is free. */
+void park_open(struct park *park, uint32_t number, struct sink *sink,
+    const struct sink_ops *ops, int64_t now_ms);
 
 #endif

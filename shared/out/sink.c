@@ -22,7 +22,6 @@
 #include "shared/base/clock.h"
 #include "shared/base/descriptors.h"
 #include "shared/base/str.h"
-#include "shared/out/park.h"
 #include "shared/out/sink.h"
 #include "shared/wire/chunk.h"
 #include "shared/wire/fcgi.h"
@@ -40,6 +39,8 @@ struct batch {
 	size_t bytes;                          /* in all pieces */
 	unsigned char header[FCGI_HEADER_LEN]; /* of the record it begins */
 };
+
+static const struct sink_way *link_way; /* of those of kind SINK_LINK */
 
 /* A client that keeps up never has more than fits without an allocation. */
 static void
@@ -138,18 +139,18 @@ sink_open(struct sink *sink, enum sink_kind kind, int fd,
 }
 
 void
-sink_open_parked(struct sink *sink, struct park *park, uint32_t number,
+sink_open_on(struct sink *sink, const struct sink_way *way,
     const struct sink_ops *ops, int64_t now_ms)
 {
 	make_open(sink, SINK_LINK, ops, now_ms);
-	park_add(park, number, sink);
+	link_way = way;
 }
 
 void
 sink_want_input(struct sink *sink, bool want)
 {
 	if (sink->kind == SINK_LINK)
-		park_want_input(sink, want);
+		link_way->want_input(sink, want);
 	else if (sink->is_open)
 		watch(sink,
 		    (want ? EV_READ : 0) | (sink->blocked ? EV_WRITE : 0));
@@ -397,7 +398,7 @@ sink_flush(struct sink *sink, int64_t now_ms)
 	if (!sink->is_open)
 		return 0;
 	if (sink->kind == SINK_LINK)
-		return park_flush(sink, now_ms);
+		return link_way->flush(sink, now_ms);
 	while (sink->count > 0) {
 		ssize_t n = write_some(sink);
 
@@ -438,7 +439,7 @@ ssize_t
 sink_read(struct sink *sink, void *buf, size_t size)
 {
 	if (sink->kind == SINK_LINK)
-		return park_read(sink, buf, size);
+		return link_way->read(sink, buf, size);
 	return read(sink->fd, buf, size);
 }
 
@@ -457,7 +458,7 @@ sink_close(struct sink *sink)
 	while (sink->count > 0)
 		queue_pop(sink);
 	if (sink->kind == SINK_LINK) {
-		park_remove(sink);
+		link_way->remove(sink);
 	} else {
 		ev_io_stop(EV_DEFAULT_UC_ & sink->io);
 		close(sink->fd);

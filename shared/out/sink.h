@@ -82,8 +82,19 @@ struct sink {
 void sink_open(struct sink *sink, enum sink_kind kind, int fd,
     const struct sink_ops *ops, int64_t now_ms);
 
-/* The same for client `number` of a child of httpd. */
-void sink_open_parked(struct sink *sink, struct park *park, uint32_t number,
+/*
+ * What a sink of kind SINK_LINK does where others have a socket.  There is one
+ * such way in a process, shared/out/park's.
+ */
+struct sink_way {
+	int (*flush)(struct sink *sink, int64_t now_ms);
+	ssize_t (*read)(struct sink *sink, void *buf, size_t size);
+	void (*want_input)(struct sink *sink, bool want);
+	void (*remove)(struct sink *sink);
+};
+
+/* The same without a descriptor; sink->parked is the caller's to fill. */
+void sink_open_on(struct sink *sink, const struct sink_way *way,
     const struct sink_ops *ops, int64_t now_ms);
 
 /*

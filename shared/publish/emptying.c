@@ -9,8 +9,8 @@
 #include <sqlite3.h>
 
 #include "shared/publish/emptying.h"
-#include "shared/publish/group.h"
-#include "shared/publish/writer.h"
+#include "shared/table/db.h"
+#include "shared/table/head.h"
 #include "shared/table/removal.h"
 
 #define AT_ONCE_MAX 4 /* channels */
@@ -18,12 +18,12 @@
 enum db_status
 emptying_begin(struct db *db, struct job *job)
 {
-	sqlite3_stmt *stmt = db->stmt[DB_CHANNEL_NEWEST];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_CHANNEL_NEWEST];
 	enum db_status status;
 	int64_t newest;
 	int rc;
 
-	status = db_head(db, &newest);
+	status = head_read(db, &newest);
 	if (status != DB_OK)
 		return status;
 	memcpy(job->epoch, db->epoch, sizeof(job->epoch));

@@ -4,10 +4,7 @@
 
 #include <stdbool.h>
 
-#include "shared/table/db.h"
-
-struct job;
-struct jobs;
+#include "shared/publish/job.h"
 
 /*
  * A channel is emptied in steps, so that others publish meanwhile.  What it had

@@ -14,54 +14,9 @@
 #include "shared/base/str.h"
 #include "shared/publish/group.h"
 #include "shared/publish/mute.h"
-#include "shared/publish/writer.h"
 #include "shared/table/change.h"
-
-void
-jobs_init(struct jobs *jobs)
-{
-	*jobs = (struct jobs){ .last = &jobs->first };
-}
-
-void
-jobs_add(struct jobs *jobs, struct job *job)
-{
-	job->next = NULL;
-	*jobs->last = job;
-	jobs->last = &job->next;
-	jobs->n++;
-}
-
-struct job *
-jobs_take(struct jobs *jobs)
-{
-	struct job *job = jobs->first;
-
-	if (job == NULL)
-		return NULL;
-	jobs->first = job->next;
-	if (jobs->first == NULL)
-		jobs->last = &jobs->first;
-	jobs->n--;
-	return job;
-}
-
-size_t
-job_bytes(const struct job *job)
-{
-	size_t sum = 0;
-
-	for (size_t i = 0; i < job->n; i++)
-		sum += job->messages[i].data_len;
-	return sum;
-}
-
-void
-job_fail(struct job *job, enum db_status status, const char *error)
-{
-	job->status = status;
-	snprintf(job->error, sizeof(job->error), "%s", error);
-}
+#include "shared/table/db.h"
+#include "shared/table/head.h"
 
 /* One job inside the transaction.  Only what breaks all is returned. */
 static enum db_status
@@ -69,7 +24,8 @@ publish_job(struct db *db, struct job *job)
 {
 	/* One message that is refused leaves nothing behind by itself. */
 	bool several = job->n > 1;
-	enum db_status status = several ? db_run(db, DB_SAVEPOINT) : DB_OK;
+	enum db_status status =
+	    several ? db_run(db, STATEMENT_SAVEPOINT) : DB_OK;
 
 	job->status = DB_OK;
 	for (size_t i = 0; i < job->n && status == DB_OK; i++) {
@@ -81,10 +37,11 @@ publish_job(struct db *db, struct job *job)
 			continue;
 		job->failed = i;
 		job_fail(job, DB_REFUSED, db->error);
-		status = several ? db_run(db, DB_ROLLBACK_TO) : DB_OK;
+		status = several ? db_run(db, STATEMENT_ROLLBACK_TO) : DB_OK;
 		break;
 	}
-	return status == DB_OK && several ? db_run(db, DB_RELEASE) : status;
+	return status == DB_OK && several ? db_run(db, STATEMENT_RELEASE)
+					  : status;
 }
 
 static enum db_status
@@ -133,7 +90,7 @@ begin(struct db *db, int64_t *newest)
 {
 	enum db_status status = db_begin_write(db, DB_HERE);
 
-	return status == DB_OK ? db_head(db, newest) : status;
+	return status == DB_OK ? head_read(db, newest) : status;
 }
 
 static enum db_status

@@ -2,31 +2,10 @@
 #ifndef SHARED_PUBLISH_GROUP_H
 #define SHARED_PUBLISH_GROUP_H
 
-#include <stddef.h>
 #include <stdint.h>
 
-#include "shared/table/db.h"
-
-struct job;
-
-/* A list of jobs, in order. */
-struct jobs {
-	struct job *first; /* or NULL */
-	struct job **last; /* where the next one goes */
-	size_t n;          /* how many */
-};
-
-void jobs_init(struct jobs *jobs);
-void jobs_add(struct jobs *jobs, struct job *job);
-
-/* The first one, taken out; NULL if there is none. */
-struct job *jobs_take(struct jobs *jobs);
-
-/* Bytes of data that a job brings. */
-size_t job_bytes(const struct job *job);
-
-/* Takes down how a job ended, with a sentence. */
-void job_fail(struct job *job, enum db_status status, const char *error);
+#include "shared/publish/job.h"
+#include "shared/table/connection.h"
 
 /*
  * Publishes all jobs of a group, each with messages, in one transaction, in

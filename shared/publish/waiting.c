@@ -22,7 +22,7 @@ enum row {
 	ROW__MAX
 };
 
-_Static_assert(ROW__MAX == WRITER_ROWS, "a publisher counts both rows");
+_Static_assert(ROW__MAX == JOB_ROWS, "a publisher counts both rows");
 
 void
 waiting_init(struct waiting *waiting)

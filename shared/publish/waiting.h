@@ -5,8 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "shared/publish/group.h"
-#include "shared/publish/writer.h"
+#include "shared/publish/job.h"
 
 /*
  * Jobs that wait for the writer.  They stand in two rows, which take turns, so
@@ -14,8 +13,9 @@
  * one publisher submits is taken in its order.
  */
 struct waiting {
-	struct jobs rows[WRITER_ROWS]; /* by enum row of shared/publish/waiting.c */
-	int had_turn;                  /* the row that was taken from last */
+	struct jobs
+	    rows[JOB_ROWS]; /* by enum row of shared/publish/waiting.c */
+	int had_turn;       /* the row that was taken from last */
 };
 
 void waiting_init(struct waiting *waiting);

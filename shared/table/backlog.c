@@ -64,7 +64,7 @@ look(struct walk *walk)
 static enum db_status
 read_channel(struct walk *walk, int64_t *after, bool *done)
 {
-	sqlite3_stmt *stmt = walk->db->stmt[DB_CHANGES_CHANNEL_AFTER];
+	sqlite3_stmt *stmt = walk->db->stmt[STATEMENT_CHANGES_CHANNEL_AFTER];
 	const struct want *want = walk->backlog->want;
 	enum db_status status;
 	struct change ch;
@@ -95,7 +95,7 @@ read_channel(struct walk *walk, int64_t *after, bool *done)
 static enum db_status
 read_all(struct walk *walk, int64_t *after, bool *done)
 {
-	sqlite3_stmt *stmt = walk->db->stmt[DB_CHANGES_AFTER];
+	sqlite3_stmt *stmt = walk->db->stmt[STATEMENT_CHANGES_AFTER];
 	const struct backlog *backlog = walk->backlog;
 	enum db_status status = DB_OK;
 	struct change ch;
@@ -131,7 +131,7 @@ static enum db_status
 find_next(const struct walk *walk, const struct want *want, int64_t after,
     int64_t *id)
 {
-	sqlite3_stmt *stmt = walk->db->stmt[DB_CHANNEL_NEXT_ID];
+	sqlite3_stmt *stmt = walk->db->stmt[STATEMENT_CHANNEL_NEXT_ID];
 	enum db_status status;
 	int rc;
 
@@ -149,7 +149,7 @@ find_next(const struct walk *walk, const struct want *want, int64_t after,
 static enum db_status
 hand_over_id(const struct walk *walk, int64_t id, bool *more)
 {
-	sqlite3_stmt *stmt = walk->db->stmt[DB_CHANGE_GET];
+	sqlite3_stmt *stmt = walk->db->stmt[STATEMENT_CHANGE_GET];
 	enum db_status status;
 	struct change ch;
 	int rc;

@@ -20,7 +20,8 @@ struct backlog {
 	bool (*wanted)(const struct change *ch, void *arg);
 	/*
 	 * Something behind its place may have been pruned: to be compared with
-	 * the watermarks (shared/table/loss), which are those of the rows to come.
+	 * the watermarks (shared/table/loss), which are those of the rows to
+	 * come.
 	 */
 	enum db_status (*look)(void *arg);
 	bool look_first; /* in any case, as without `look` nothing is known */

@@ -138,7 +138,7 @@ bind_data(sqlite3_stmt *stmt, int at, const struct message *msg)
 static enum db_status
 find_dedup(struct db *db, const struct message *msg, int64_t *id)
 {
-	sqlite3_stmt *stmt = db->stmt[DB_CHANGE_DEDUP];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_CHANGE_DEDUP];
 	enum db_status status;
 	bool same;
 	int rc;
@@ -168,7 +168,7 @@ enum db_status
 change_publish(struct db *db, const struct message *msg, int64_t *id,
     bool *again)
 {
-	sqlite3_stmt *stmt = db->stmt[DB_CHANGE_INSERT];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_CHANGE_INSERT];
 	enum db_status status;
 
 	*again = false;
@@ -195,7 +195,7 @@ enum db_status
 change_publish_all(struct db *db, const struct message *const *messages,
     size_t n, int64_t newest, int64_t *first, bool *all)
 {
-	sqlite3_stmt *stmt = db->stmt[DB_CHANGE_INSERT_ROWS];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_CHANGE_INSERT_ROWS];
 	struct rows rows = { .message = messages, .n = n };
 	enum db_status status;
 
@@ -212,8 +212,8 @@ enum db_status
 change_watermark(struct db *db, const char *name, size_t len, bool is_prefix,
     int64_t *pruned_id)
 {
-	sqlite3_stmt *stmt =
-	    db->stmt[is_prefix ? DB_PREFIX_WATERMARK : DB_CHANNEL_WATERMARK];
+	sqlite3_stmt *stmt = db->stmt[is_prefix ? STATEMENT_PREFIX_WATERMARK
+						: STATEMENT_CHANNEL_WATERMARK];
 	enum db_status status;
 	int rc;
 
@@ -243,7 +243,7 @@ read_integer(struct db *db, sqlite3_stmt *stmt, int64_t *value)
 enum db_status
 change_any_expired(struct db *db, bool *any)
 {
-	sqlite3_stmt *stmt = db->stmt[DB_ANY_EXPIRED];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_ANY_EXPIRED];
 	enum db_status status;
 	int64_t found = 0;
 
@@ -256,7 +256,7 @@ change_any_expired(struct db *db, bool *any)
 enum db_status
 change_is_expired(struct db *db, int64_t id, bool *expired)
 {
-	sqlite3_stmt *stmt = db->stmt[DB_CHANGE_EXPIRY];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_CHANGE_EXPIRY];
 	struct change ch = { 0 };
 	enum db_status status;
 
@@ -281,7 +281,7 @@ static enum db_status
 count_rows(struct db *db, struct change_info *info, const char *channel,
     int64_t until_us, bool *done)
 {
-	sqlite3_stmt *stmt = db->stmt[DB_CHANNEL_EXPIRIES_AFTER];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_CHANNEL_EXPIRIES_AFTER];
 	int64_t now_ms = clock_wall_ms();
 	enum db_status status;
 	int rows = 0, rc;
@@ -340,8 +340,8 @@ change_count(struct db *db, struct change_info *info, const char *channel,
 		return count_rows(db, info, channel, until_us, done);
 	while (status == DB_OK && !*done) {
 		sqlite3_stmt *stmt =
-		    db->stmt[channel == NULL ? DB_COUNT_AFTER
-					     : DB_CHANNEL_COUNT];
+		    db->stmt[channel == NULL ? STATEMENT_COUNT_AFTER
+					     : STATEMENT_CHANNEL_COUNT];
 		int at = 1;
 
 		if (channel != NULL)

@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shared/table/db.h"
+#include "shared/table/connection.h"
+#include "shared/table/message.h"
 
 struct sqlite3_stmt;
 struct str;
@@ -23,18 +24,6 @@ struct change {
 	size_t data_len;          /* bytes */
 	bool is_blob;             /* data is bytes */
 	int64_t created_ms;       /* since 1970 UTC */
-	int64_t expires_ms;       /* since 1970 UTC, 0 = never */
-};
-
-/* What a publisher asks for.  Everything is borrowed. */
-struct message {
-	const char *channel;      /* name_valid */
-	const char *event;        /* or NULL */
-	const char *content_type; /* or NULL */
-	const char *dedup;        /* or NULL */
-	const char *data;         /* text or bytes */
-	size_t data_len;          /* bytes */
-	bool is_blob;             /* data is bytes */
 	int64_t expires_ms;       /* since 1970 UTC, 0 = never */
 };
 

@@ -241,7 +241,7 @@ open_guard(struct dbset *set, char *error, size_t size)
 
 	status = db_connect(&db, set->paths[FILE_DB], SQLITE_OPEN_READWRITE, 0);
 	if (status == DB_OK)
-		status = db_read_integer(&db, DB_USER_VERSION, &version);
+		status = db_read_integer(&db, STATEMENT_USER_VERSION, &version);
 	free(db.path);
 	set->guard = db.handle;
 	if (status == DB_OK && read_opened(set, db.handle, &set->ids))
@@ -440,6 +440,7 @@ dbset_part(struct dbset *set, struct db *db)
 			    SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	}
 	sqlite3_close(db->handle);
+	db->handle = NULL;
 	pthread_mutex_unlock(&lock);
 }
 

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "shared/table/db.h"
+#include "shared/table/connection.h"
 
 struct dbset;
 
@@ -19,8 +19,9 @@ struct dbset;
  *
  * Where the files are not those any more, all connections of the process leave:
  * the first one saves what is in the lost -wal, where that is safe, and puts
- * the old set out of use for everybody (shared/table/retire).  The new set is opened
- * when the files have been at rest for a moment, and it gets a new epoch.
+ * the old set out of use for everybody (shared/table/retire).  The new set is
+ * opened when the files have been at rest for a moment, and it gets a new
+ * epoch.
  */
 struct dbset *dbset_of(const char *path);
 

@@ -36,7 +36,7 @@ struct floor {
 static enum db_status
 count(struct db *db, int64_t *n)
 {
-	sqlite3_stmt *stmt = db->stmt[DB_WATERMARK_COUNT];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_WATERMARK_COUNT];
 	enum db_status status;
 	int rc;
 
@@ -63,7 +63,7 @@ static enum db_status
 walk(struct db *db, struct floor *floor)
 {
 	int64_t until_ms = clock_mono_ms() + LOOK_MS;
-	sqlite3_stmt *stmt = db->stmt[DB_WATERMARKS_AFTER];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_WATERMARKS_AFTER];
 	enum db_status status;
 	const char *name;
 	int n = 0, rc;
@@ -113,14 +113,14 @@ work(struct db *db, struct floor *floor, bool *again)
 	if (!floor->walked)
 		return walk(db, floor);
 	if (!floor->raised) {
-		sqlite3_bind_int64(db->stmt[DB_FLOOR_RAISE], 1,
+		sqlite3_bind_int64(db->stmt[STATEMENT_FLOOR_RAISE], 1,
 		    floor->newest.n > WATERMARKS_KEPT ? floor->newest.row[0].key
 						      : 0);
 		floor->raised = true;
-		return write_rows(db, db->stmt[DB_FLOOR_RAISE], &n);
+		return write_rows(db, db->stmt[STATEMENT_FLOOR_RAISE], &n);
 	}
-	sqlite3_bind_int(db->stmt[DB_PRUNE_WATERMARKS], 1, REMOVED_MAX);
-	status = write_rows(db, db->stmt[DB_PRUNE_WATERMARKS], &n);
+	sqlite3_bind_int(db->stmt[STATEMENT_PRUNE_WATERMARKS], 1, REMOVED_MAX);
+	status = write_rows(db, db->stmt[STATEMENT_PRUNE_WATERMARKS], &n);
 	*again = n == REMOVED_MAX;
 	return status;
 }

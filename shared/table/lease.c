@@ -19,8 +19,10 @@
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/str.h"
+#include "shared/table/beside.h"
 #include "shared/table/change.h"
 #include "shared/table/db.h"
+#include "shared/table/head.h"
 #include "shared/table/lease.h"
 
 #define LEASE     "-prune" /* behind the database's name */
@@ -60,7 +62,7 @@ lease_take(const char *db_path, int64_t every_ms, bool insist)
 	int64_t age_ms;
 	int fd;
 
-	fd = db_open_beside(db_path, LEASE);
+	fd = beside_open(db_path, LEASE);
 	if (fd == -1 && !complained) {
 		complained = true;
 		log_warn("%s-prune: nothing will be pruned", db_path);
@@ -106,7 +108,7 @@ lease_pass(int lease)
 static int64_t
 created_ms_of(struct db *db, int64_t id)
 {
-	sqlite3_stmt *stmt = db->stmt[DB_CHANGE_GET];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_CHANGE_GET];
 	struct change ch = { 0 };
 
 	sqlite3_bind_int64(stmt, 1, id);
@@ -157,7 +159,7 @@ lease_note(int lease, struct db *db, const struct known *known)
 	int64_t newest;
 	int n;
 
-	if (db_head(db, &newest) != DB_OK)
+	if (head_read(db, &newest) != DB_OK)
 		return;
 	lease_known(lease, db, &before);
 	if (known == NULL)
@@ -185,7 +187,8 @@ lease_went_back(struct db *db)
 		return false;
 	read_note(fd, &note);
 	close(fd);
-	if (db_head(db, &newest) != DB_OK || strcmp(note.epoch, db->epoch) != 0)
+	if (head_read(db, &newest) != DB_OK ||
+	    strcmp(note.epoch, db->epoch) != 0)
 		return false;
 	now_ms = created_ms_of(db, note.newest);
 	return note.newest > newest || (note.created_ms != 0 && now_ms != 0 &&

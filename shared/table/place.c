@@ -125,7 +125,7 @@ count_one(struct place *place, struct db *db, int64_t id, bool *done)
 static enum db_status
 walk_back(struct place *place, struct db *db, int64_t until_us, bool *done)
 {
-	sqlite3_stmt *stmt = db->stmt[DB_CHANGES_BEFORE];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_CHANGES_BEFORE];
 	enum db_status status = DB_OK;
 	struct change ch;
 	size_t rows = 0;
@@ -152,7 +152,7 @@ walk_back(struct place *place, struct db *db, int64_t until_us, bool *done)
 static enum db_status
 find_before(struct db *db, const struct want *want, int64_t *id)
 {
-	sqlite3_stmt *stmt = db->stmt[DB_CHANNEL_PREVIOUS_ID];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_CHANNEL_PREVIOUS_ID];
 	enum db_status status;
 	int rc;
 

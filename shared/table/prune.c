@@ -24,6 +24,7 @@
 #include "shared/base/config_file.h"
 #include "shared/table/db.h"
 #include "shared/table/floor.h"
+#include "shared/table/head.h"
 #include "shared/table/prune.h"
 #include "shared/table/removal.h"
 
@@ -69,7 +70,7 @@ is_old(const struct prune *prune, int64_t id, int64_t created_ms,
 static enum db_status
 step_expired(struct db *db, int *n, bool *again)
 {
-	sqlite3_stmt *stmt = db->stmt[DB_EXPIRED_IDS];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_EXPIRED_IDS];
 	struct removal removal = { .n = 0 };
 	enum db_status status;
 
@@ -86,7 +87,7 @@ step_expired(struct db *db, int *n, bool *again)
 static enum db_status
 next_channel(struct db *db, struct prune *prune, bool *found)
 {
-	sqlite3_stmt *stmt = db->stmt[DB_PRUNE_NEXT_CHANNEL];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_PRUNE_NEXT_CHANNEL];
 	enum db_status status;
 	const char *name;
 	int rc;
@@ -110,7 +111,7 @@ next_channel(struct db *db, struct prune *prune, bool *found)
 static enum db_status
 count_some(struct db *db, struct prune *prune)
 {
-	sqlite3_stmt *stmt = db->stmt[DB_PRUNE_CHANNEL_COUNT];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_PRUNE_CHANNEL_COUNT];
 	int64_t n = prune->newer < COUNT_ROWS ? prune->newer : COUNT_ROWS;
 	enum db_status status;
 	int64_t id = 0;
@@ -138,7 +139,7 @@ static enum db_status
 cut_by_age(struct db *db, struct prune *prune, int64_t age_ms)
 {
 	int64_t until_ms = clock_mono_ms() + LOOK_MS, now_ms = clock_wall_ms();
-	sqlite3_stmt *stmt = db->stmt[DB_CHANNEL_TIMES];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_CHANNEL_TIMES];
 	enum db_status status;
 	bool is_late = false;
 	int rc;
@@ -263,7 +264,7 @@ sweep(struct db *db, const struct config *config, struct prune *prune,
 {
 	int64_t until_ms = clock_mono_ms() + LOOK_MS, now_ms = clock_wall_ms();
 	int64_t least_ms = least_age(config);
-	sqlite3_stmt *stmt = db->stmt[DB_PRUNE_SWEEP];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_PRUNE_SWEEP];
 	enum db_status status;
 	int rc;
 
@@ -307,7 +308,7 @@ step_sweep(struct db *db, const struct config *config, struct prune *prune,
 static enum db_status
 read_size(struct db *db, int64_t *used, int64_t *unused)
 {
-	sqlite3_stmt *stmt = db->stmt[DB_SIZE];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_SIZE];
 	enum db_status status;
 	int rc = sqlite3_step(stmt);
 
@@ -323,7 +324,7 @@ static enum db_status
 measure(struct db *db, struct prune *prune, bool *all)
 {
 	int64_t until_ms = clock_mono_ms() + LOOK_MS;
-	sqlite3_stmt *stmt = db->stmt[DB_PRUNE_BYTES];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_PRUNE_BYTES];
 	enum db_status status;
 	int rc;
 
@@ -346,7 +347,7 @@ find_oldest(struct db *db, int64_t over, struct removal *removal,
     int64_t *bytes)
 {
 	int64_t until_ms = clock_mono_ms() + LOOK_MS;
-	sqlite3_stmt *stmt = db->stmt[DB_PRUNE_BYTES];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_PRUNE_BYTES];
 	enum db_status status;
 	int rc = SQLITE_DONE;
 
@@ -422,7 +423,7 @@ step_vacuum(struct db *db, int64_t coming, bool *again)
 	    unused <= FREE_MIN + used / 4 + coming * MESSAGE_BYTES)
 		return status;
 	*again = true;
-	return db_run(db, DB_INCREMENTAL_VACUUM);
+	return db_run(db, STATEMENT_INCREMENTAL_VACUUM);
 }
 
 /*
@@ -450,7 +451,7 @@ renew_known(struct db *db, const struct config *config, struct prune *prune)
 	    since_ms < known_ms(config))
 		return DB_OK;
 	prune->known.ms = now_ms;
-	return db_head(db, &prune->known.id);
+	return head_read(db, &prune->known.id);
 }
 
 enum db_status
@@ -482,7 +483,7 @@ prune_step(struct db *db, const struct config *config, struct prune *prune,
 			status = step_vacuum(db, prune->coming, &again);
 		break;
 	case PHASE_CHECKPOINT:
-		status = db_run(db, DB_CHECKPOINT);
+		status = db_run(db, STATEMENT_CHECKPOINT);
 		if (status == DB_OK)
 			status = renew_known(db, config, prune);
 		break;

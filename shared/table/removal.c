@@ -16,6 +16,7 @@
 #include <sqlite3.h>
 
 #include "shared/base/clock.h"
+#include "shared/table/head.h"
 #include "shared/table/removal.h"
 
 #define REMOVAL_MS  3    /* in one transaction, before its commit */
@@ -40,7 +41,7 @@ static enum db_status
 delete_rows(struct db *db, const struct removal *removal, int *removed)
 {
 	int64_t until_ms = clock_mono_ms() + REMOVAL_MS;
-	sqlite3_stmt *stmt = db->stmt[DB_CHANGE_DELETE];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_CHANGE_DELETE];
 	enum db_status status = DB_OK;
 	int i;
 
@@ -93,7 +94,7 @@ check_epoch(struct db *db, const char *epoch)
 	enum db_status status;
 	int64_t newest;
 
-	status = db_head(db, &newest);
+	status = head_read(db, &newest);
 	if (status != DB_OK || strcmp(epoch, db->epoch) == 0)
 		return status;
 	snprintf(db->error, sizeof(db->error),
@@ -104,7 +105,7 @@ check_epoch(struct db *db, const char *epoch)
 static enum db_status
 raise_watermark(struct db *db, const char *channel, int64_t upto)
 {
-	sqlite3_stmt *stmt = db->stmt[DB_WATERMARK_RAISE];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_WATERMARK_RAISE];
 	enum db_status status;
 
 	sqlite3_bind_text(stmt, 1, channel, -1, SQLITE_STATIC);
@@ -120,7 +121,7 @@ enum db_status
 removal_channel(struct db *db, const char *channel, int64_t upto,
     const char *epoch, int *removed, bool *done)
 {
-	sqlite3_stmt *stmt = db->stmt[DB_CHANNEL_IDS];
+	sqlite3_stmt *stmt = db->stmt[STATEMENT_CHANNEL_IDS];
 	struct removal removal = { .n = 0 };
 	enum db_status status;
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Putting a set of files out of use (see shared/table/dbset.h).  The connections of
- * others to it, which may be there for days, must not go on: what they commit
- * would reach nobody, and a checkpoint of theirs would write pages of the old
- * -wal over what the new set has made of the database file.  SQLite has no call
- * for that.  Its wal-index does: it has a version number, so that nobody uses
- * one of a format that he does not know, and a connection looks at it whenever
- * it begins a transaction.  So the wal-index of the old set gets a version that
- * nobody knows.  https://www.sqlite.org/walformat.html tells its layout, which
- * has not changed since 2010.
+ * Putting a set of files out of use (see shared/table/dbset.h).  The
+ * connections of others to it, which may be there for days, must not go on:
+ * what they commit would reach nobody, and a checkpoint of theirs would write
+ * pages of the old -wal over what the new set has made of the database file.
+ * SQLite has no call for that.  Its wal-index does: it has a version number, so
+ * that nobody uses one of a format that he does not know, and a connection
+ * looks at it whenever it begins a transaction.  So the wal-index of the old
+ * set gets a version that nobody knows.  https://www.sqlite.org/walformat.html
+ * tells its layout, which has not changed since 2010.
  *
  * All of it is done with the methods of SQLite's own file objects: a descriptor
  * of ours for the database or the -shm would, when it is closed, take the locks
@@ -28,9 +28,9 @@
 
 #include <sqlite3.h>
 
-#include "shared/table/db.h"
 #include "shared/table/file_ids.h"
 #include "shared/table/retire.h"
+#include "shared/table/statement.h"
 
 #define INDEX_VERSION 3007000    /* of a wal-index */
 #define FENCED        3007001    /* of one that is out of use */
@@ -317,7 +317,7 @@ retire_held(const struct retiring *r)
 			return RETIRE_AGAIN;
 		plan.save = rc == SQLITE_OK;
 	}
-	rc = sqlite3_exec(r->handle, db_statement_text(DB_BEGIN_IMMEDIATE),
+	rc = sqlite3_exec(r->handle, statement_text(STATEMENT_BEGIN_IMMEDIATE),
 	    NULL, NULL, NULL);
 	if (rc != SQLITE_OK)
 		return from_code(r, rc);
@@ -327,7 +327,7 @@ retire_held(const struct retiring *r)
 		drop(r, &plan);
 		fence(r);
 	}
-	sqlite3_exec(r->handle, db_statement_text(DB_ROLLBACK), NULL, NULL,
+	sqlite3_exec(r->handle, statement_text(STATEMENT_ROLLBACK), NULL, NULL,
 	    NULL);
 	return done;
 }

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "shared/table/change.h"
+#include "shared/table/message.h"
 #include "shared/table/rows.h"
 
 #define POINTER "tidings_rows" /* type of the pointer that is bound */

@@ -18,7 +18,6 @@
 #include <sqlite3.h>
 
 #include "shared/base/clock.h"
-#include "shared/table/db.h"
 #include "shared/table/schema.h"
 
 #define CREATE_MS       10000 /* tries to make it, against others */
@@ -52,19 +51,19 @@ apply_step(struct db *db, const char *step, int version)
 	enum db_status status;
 	int64_t present = 0;
 
-	status = db_exec(db, db_statement_text(DB_BEGIN_IMMEDIATE));
+	status = db_exec(db, statement_text(STATEMENT_BEGIN_IMMEDIATE));
 	if (status != DB_OK)
 		return status;
-	status = db_read_integer(db, DB_USER_VERSION, &present);
+	status = db_read_integer(db, STATEMENT_USER_VERSION, &present);
 	if (status == DB_OK && present < version)
 		status = db_exec(db, step);
 	if (status == DB_OK && present < version)
 		status = db_exec(db, sql_migrated);
 	if (status == DB_OK)
-		status = db_exec(db, db_statement_text(DB_COMMIT));
+		status = db_exec(db, statement_text(STATEMENT_COMMIT));
 	if (status != DB_OK && sqlite3_get_autocommit(db->handle) == 0)
-		sqlite3_exec(db->handle, db_statement_text(DB_ROLLBACK), NULL,
-		    NULL, NULL);
+		sqlite3_exec(db->handle, statement_text(STATEMENT_ROLLBACK),
+		    NULL, NULL, NULL);
 	return status;
 }
 
@@ -74,7 +73,7 @@ check_not_newer(struct db *db, int known)
 	enum db_status status;
 	int64_t version = 0;
 
-	status = db_read_integer(db, DB_USER_VERSION, &version);
+	status = db_read_integer(db, STATEMENT_USER_VERSION, &version);
 	if (status != DB_OK || version <= known)
 		return status;
 	snprintf(db->error, sizeof(db->error),
@@ -103,9 +102,9 @@ check_owner(struct db *db)
 	int64_t id = 0, changes = 0;
 	enum db_status status;
 
-	status = db_read_integer(db, DB_SCHEMA_VERSION, &changes);
+	status = db_read_integer(db, STATEMENT_SCHEMA_VERSION, &changes);
 	if (status == DB_OK)
-		status = db_read_integer(db, DB_APPLICATION_ID, &id);
+		status = db_read_integer(db, STATEMENT_APPLICATION_ID, &id);
 	if (status == DB_OK && id != DB_OUR_ID && (id != 0 || changes != 0)) {
 		snprintf(db->error, sizeof(db->error),
 		    "the file exists and is not a Tidings database");
@@ -169,7 +168,7 @@ schema_create(struct db *db, const char *path, mode_t mode_bits, bool *made)
 		tried = true;
 		status = create(db, path, mode_bits, &mine);
 		*made = *made || mine;
-		db_give_up(db, status);
+		db_disconnect(db);
 	} while (status == DB_BUSY && clock_mono_ms() < until_ms);
-	return status == DB_OK ? db_open(db, path, DB_WRITER, 5000) : status;
+	return status;
 }

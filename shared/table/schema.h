@@ -6,12 +6,13 @@
 
 #include <stdbool.h>
 
-#include "shared/table/db.h"
+#include "shared/table/connection.h"
 
 /*
  * Makes the database if there is none, and brings an older one up to the
  * present version, step by step, each in a transaction of its own.
- * `mode_bits` are the permissions of a new file.  Sets *made.
+ * `mode_bits` are the permissions of a new file.  Sets *made.  The connection
+ * is closed, whatever came of it.
  */
 enum db_status schema_create(struct db *db, const char *path, mode_t mode_bits,
     bool *made);

@@ -26,6 +26,7 @@
 
 #include "shared/base/log.h"
 #include "shared/base/str.h"
+#include "shared/table/beside.h"
 #include "shared/table/db.h"
 #include "shared/table/watch.h"
 
@@ -350,7 +351,7 @@ watch_ring_kept(const char *path, int *bell)
 		*bell = -1;
 	}
 	if (*bell == -1)
-		*bell = db_open_beside(path, BELL);
+		*bell = beside_open(path, BELL);
 	if (*bell != -1 && pwrite(*bell, "\a", 1, 0) == -1)
 		log_debug("the doorbell does not ring");
 }

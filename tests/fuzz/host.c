@@ -23,7 +23,7 @@
 #include "shared/intake/link.h"
 #include "shared/intake/server.h"
 #include "shared/publish/writer.h"
-#include "shared/table/schema.h"
+#include "shared/table/db.h"
 #include "shared/wire/fcgi.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/host.h"
@@ -87,7 +87,7 @@ start(void)
 	server.handover_uid = geteuid();
 	signal(SIGPIPE, SIG_IGN);
 	MUST(ev_default_loop(0) != NULL);
-	MUST(schema_create(&db, server.config.database, 0600, &made) == DB_OK);
+	MUST(db_create(&db, server.config.database, 0600, &made) == DB_OK);
 	db_close(&db);
 	MUST(hub_start(&server.hub, &server.config, NULL) == DB_OK);
 	server.writer = writer_start(&server.config, NULL, true);

@@ -24,8 +24,8 @@
 #include "shared/intake/interest.h"
 #include "shared/out/sink.h"
 #include "shared/table/change.h"
+#include "shared/table/db.h"
 #include "shared/table/place.h"
-#include "shared/table/schema.h"
 #include "shared/wire/chunk.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/held.h"
@@ -277,7 +277,7 @@ start_hub_checking(const char *name, int64_t check_ms)
 	free(config.database);
 	config.database = xstrndup(scratch(name), strlen(scratch(name)));
 	config.check_ms = check_ms;
-	if (schema_create(&db, config.database, 0600, &made) != DB_OK)
+	if (db_create(&db, config.database, 0600, &made) != DB_OK)
 		bail("%s", db.error);
 	db_close(&db);
 	writer = foreign_open(config.database);

@@ -4,7 +4,6 @@
 
 #include <stdbool.h>
 
-#include "shared/table/schema.h"
 #include "tests/tap/foreign.h"
 #include "tests/tap/table.h"
 #include "tests/tap/tap.h"
@@ -15,7 +14,7 @@ table_make(struct db *db, const char *path)
 	bool made;
 
 	db_close(db);
-	if (schema_create(db, path, 0600, &made) != DB_OK)
+	if (db_create(db, path, 0600, &made) != DB_OK)
 		bail("%s: %s", path, db->error);
 }
 
