@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/access/access.h"
 #include "shared/base/str.h"
 #include "shared/engine/client.h"
-#include "shared/intake/access.h"
 #include "shared/intake/answer.h"
 #include "shared/intake/conn.h"
 #include "shared/intake/interest.h"
@@ -120,7 +120,7 @@ answer_head(struct server *server, struct conn *conn, struct req *req,
 	a.epoch = server->hub.epoch;
 	a.cursor = server->hub.last_id;
 	req_add_given(req, &cors);
-	access_add_cors(req, &cors);
+	access_add_cors(req_subject(req), &cors);
 	str_addz(&cors, "");
 	a.cors = cors.p;
 	/* Of what others got in between it knows nothing, and says so. */
@@ -143,7 +143,7 @@ keep_head(struct server *server, struct conn *conn, const struct req *req)
 {
 	(void)server;
 	req_add_given(req, &conn->client.head);
-	access_add_cors(req, &conn->client.head);
+	access_add_cors(req_subject(req), &conn->client.head);
 	str_addz(&conn->client.head, "");
 }
 

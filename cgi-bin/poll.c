@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/access/access.h"
 #include "shared/base/board.h"
 #include "shared/base/chore.h"
 #include "shared/base/clock.h"
 #include "shared/base/str.h"
-#include "shared/intake/access.h"
 #include "shared/intake/answer.h"
 #include "shared/intake/conn.h"
 #include "shared/intake/interest.h"
@@ -120,7 +120,7 @@ push_answer(struct polling *p)
 	struct answer *answer = &p->answer;
 	struct str cors = { 0 };
 
-	access_add_cors(p->conn->req, &cors);
+	access_add_cors(req_subject(p->conn->req), &cors);
 	str_addz(&cors, "");
 	answer->cors = cors.p;
 	answer->head_only = req_is(p->conn->req, "HEAD");

@@ -12,10 +12,10 @@
 
 #include <jansson.h>
 
+#include "shared/access/access.h"
 #include "shared/base/board.h"
 #include "shared/base/chore.h"
 #include "shared/base/str.h"
-#include "shared/intake/access.h"
 #include "shared/intake/conn.h"
 #include "shared/intake/req.h"
 #include "shared/intake/server.h"
@@ -506,7 +506,7 @@ admit(struct server *server, struct req *req)
 
 	(void)server;
 	if (!is_reading(req))
-		access = access_may_publish(req, NULL);
+		access = access_may_publish(req_subject(req), NULL);
 	if (access == ACCESS_YES)
 		return 0;
 	req_fail(req, access_status(access), 1515, "%s",

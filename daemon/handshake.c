@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The opening handshake: the variables of a request head that shared/wire/http has
- * taken apart, and the checks of RFC 6455.  Header names with an underscore are
- * dropped, because as a variable X_Forwarded_For could not be told from
+ * The opening handshake: the variables of a request head that shared/wire/http
+ * has taken apart, and the checks of RFC 6455.  Header names with an underscore
+ * are dropped, because as a variable X_Forwarded_For could not be told from
  * X-Forwarded-For.
  */
 #include "config.h"
@@ -88,7 +88,7 @@ add_remote_addr(const struct http_in *head, struct req *req,
 		if (word == list.p || list.p[0] == '\0')
 			break;
 	}
-	req_add_var(req, "REMOTE_ADDR", address);
+	vars_add(&req->vars, "REMOTE_ADDR", address);
 	str_free(&list);
 }
 
@@ -104,7 +104,7 @@ add_host(const struct http_in *head, struct req *req,
 		if (http_join(head, "X-Forwarded-Host", &host) > 0)
 			name = take_last(host.p);
 		if (http_join(head, "X-Forwarded-Proto", &proto) > 0)
-			req_add_var(req, "REQUEST_SCHEME",
+			vars_add(&req->vars, "REQUEST_SCHEME",
 			    last_or_none(proto.p));
 	}
 	if (name == NULL) {
@@ -115,7 +115,7 @@ add_host(const struct http_in *head, struct req *req,
 			name = host.p;
 		}
 	}
-	req_add_var(req, "HTTP_HOST", name);
+	vars_add(&req->vars, "HTTP_HOST", name);
 	str_free(&host);
 	str_free(&proto);
 }
@@ -129,7 +129,7 @@ add_remote_user(const struct http_in *head, struct req *req,
 
 	http_join(head, "X-Remote-User", &user);
 	if (user.len > 0 && is_trusted(config, peer))
-		req_add_var(req, "REMOTE_USER", user.p);
+		vars_add(&req->vars, "REMOTE_USER", user.p);
 	str_free(&user);
 }
 
@@ -149,7 +149,7 @@ add_headers(const struct http_in *head, struct req *req)
 		    !variable_name(header, name, sizeof(name)))
 			continue;
 		http_join(head, header, &value);
-		req_add_var(req, name, value.p);
+		vars_add(&req->vars, name, value.p);
 	}
 	str_free(&value);
 }
@@ -162,18 +162,18 @@ handshake_fill(const struct http_in *head, struct req *req,
 	char *url = xstrndup(path, strlen(path));
 	char *query = strchr(url, '?');
 
-	req_add_var(req, "REQUEST_METHOD", http_method(head));
-	req_add_var(req, "SERVER_PROTOCOL",
+	vars_add(&req->vars, "REQUEST_METHOD", http_method(head));
+	vars_add(&req->vars, "SERVER_PROTOCOL",
 	    head->is_1_0 ? "HTTP/1.0" : "HTTP/1.1");
 	if (query != NULL)
 		*query++ = '\0';
-	req_add_var(req, "SCRIPT_NAME", url);
-	req_add_var(req, "QUERY_STRING", query == NULL ? "" : query);
+	vars_add(&req->vars, "SCRIPT_NAME", url);
+	vars_add(&req->vars, "QUERY_STRING", query == NULL ? "" : query);
 	add_remote_addr(head, req, config, peer);
 	add_remote_user(head, req, config, peer);
 	add_host(head, req, config, peer);
 	add_headers(head, req);
-	req_vars_done(req);
+	vars_done(&req->vars);
 	free(url);
 }
 
@@ -238,7 +238,7 @@ check_request(const struct req *req, const char **why)
 								       : 501;
 	}
 	if (length[strspn(length, "0")] != '\0' ||
-	    req_has_var(req, "HTTP_TRANSFER_ENCODING")) {
+	    vars_has(&req->vars, "HTTP_TRANSFER_ENCODING")) {
 		*why = "a WebSocket is opened by a request without a body";
 		return 400;
 	}
@@ -270,7 +270,7 @@ handshake_check(const struct req *req, char *accept, const char **why)
 		*why = "Sec-WebSocket-Key must be base64 of 16 bytes";
 		return 400;
 	}
-	if (req_has_var(req, "HTTP_SEC_WEBSOCKET_PROTOCOL") &&
+	if (vars_has(&req->vars, "HTTP_SEC_WEBSOCKET_PROTOCOL") &&
 	    !http_tokens_valid(req_var(req, "HTTP_SEC_WEBSOCKET_PROTOCOL"))) {
 		*why = "Sec-WebSocket-Protocol is not a list of names";
 		return 400;

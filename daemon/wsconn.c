@@ -15,13 +15,13 @@
 #include "daemon/wsconn.h"
 #include "daemon/wsopen.h"
 #include "daemon/wsread.h"
+#include "shared/access/access.h"
 #include "shared/base/board.h"
 #include "shared/base/clock.h"
 #include "shared/base/config_file.h"
 #include "shared/base/descriptors.h"
 #include "shared/base/log.h"
 #include "shared/engine/hub.h"
-#include "shared/intake/access.h"
 #include "shared/intake/link.h"
 #include "shared/intake/listener.h"
 #include "shared/intake/req.h"
@@ -344,8 +344,9 @@ wsconn_opened(struct wsconn *conn)
 	const struct config *config = &conn->server->config;
 
 	wsconn_set_state(conn, WS_OPEN);
-	conn->access = (uint8_t)access_may_publish(conn->req, NULL);
-	access_keep(conn->req);
+	conn->access =
+	    (uint8_t)access_may_publish(req_subject(conn->req), NULL);
+	req_keep(conn->req, access_vars, ACCESS_VARS);
 	conn->in.max_message = (size_t)config->ws_max_message;
 	conn->in.deflate = conn->window_bits != 0;
 	wsconn_set_timer(conn);
@@ -445,7 +446,8 @@ wsconn_reload(struct server *server)
 		if (conn->heard_ms < asked_ms)
 			conn->heard_ms = asked_ms;
 		conn->in.max_message = (size_t)server->config.ws_max_message;
-		conn->access = (uint8_t)access_may_publish(conn->req, NULL);
+		conn->access =
+		    (uint8_t)access_may_publish(req_subject(conn->req), NULL);
 		wsconn_set_timer(conn);
 	}
 }

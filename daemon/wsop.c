@@ -15,12 +15,13 @@
 #include "daemon/wsconn.h"
 #include "daemon/wsop.h"
 #include "daemon/wsread.h"
+#include "shared/access/access.h"
 #include "shared/base/config_file.h"
 #include "shared/base/str.h"
 #include "shared/engine/client.h"
 #include "shared/engine/hub.h"
-#include "shared/intake/access.h"
 #include "shared/intake/interest.h"
+#include "shared/intake/req.h"
 #include "shared/intake/seek.h"
 #include "shared/intake/server.h"
 #include "shared/publish/mute.h"
@@ -359,7 +360,7 @@ may_publish(const struct wsconn *conn, json_t *root)
 	if (key == NULL || json_is_null(key))
 		return (enum access)conn->access;
 	/* What is not text is no key that anybody could know. */
-	return access_may_publish(conn->req,
+	return access_may_publish(req_subject(conn->req),
 	    json_is_string(key) ? json_string_value(key) : "");
 }
 

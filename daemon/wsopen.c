@@ -11,13 +11,13 @@
 #include "daemon/wsform.h"
 #include "daemon/wsopen.h"
 #include "daemon/wsread.h"
+#include "shared/access/access.h"
 #include "shared/base/board.h"
 #include "shared/base/clock.h"
 #include "shared/base/config_file.h"
 #include "shared/base/descriptors.h"
 #include "shared/base/str.h"
 #include "shared/engine/hub.h"
-#include "shared/intake/access.h"
 #include "shared/intake/req.h"
 #include "shared/intake/seek.h"
 #include "shared/intake/server.h"
@@ -143,7 +143,7 @@ check(const struct wsconn *conn, char *accept, struct ws_deflate *deflate,
 		*why = crowded;
 		return 503;
 	}
-	if (!access_origin_allowed(req)) {
+	if (!access_origin_allowed(req_subject(req))) {
 		*why = access_sentence(ACCESS_BAD_ORIGIN);
 		return 403;
 	}

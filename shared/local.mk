@@ -30,6 +30,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/wire/http.h \
 	%D%/wire/packet.c \
 	%D%/wire/packet.h \
+	%D%/wire/vars.c \
+	%D%/wire/vars.h \
 	%D%/wire/wsdeflate.c \
 	%D%/wire/wsdeflate.h \
 	%D%/wire/wsframe.c \
@@ -115,8 +117,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/engine/subs.h \
 	%D%/engine/topic.c \
 	%D%/engine/topic.h \
-	%D%/intake/access.c \
-	%D%/intake/access.h \
+	%D%/access/access.c \
+	%D%/access/access.h \
 	%D%/intake/admit.c \
 	%D%/intake/admit.h \
 	%D%/intake/answer.c \

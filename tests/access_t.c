@@ -11,9 +11,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "shared/access/access.h"
 #include "shared/base/config_file.h"
 #include "shared/base/str.h"
-#include "shared/intake/access.h"
 #include "shared/intake/req.h"
 #include "tests/tap/tap.h"
 
@@ -201,18 +201,18 @@ make(struct req *req, const struct config *config, size_t page, size_t address,
 {
 	*req = (struct req){ .config = config };
 	req->own_port = pages[page].own_port;
-	req_add_var(req, "HTTP_HOST", pages[page].host);
+	vars_add(&req->vars, "HTTP_HOST", pages[page].host);
 	if (pages[page].origin[0] != '\0')
-		req_add_var(req, "HTTP_ORIGIN", pages[page].origin);
+		vars_add(&req->vars, "HTTP_ORIGIN", pages[page].origin);
 	if (pages[page].scheme != NULL)
-		req_add_var(req, "REQUEST_SCHEME", pages[page].scheme);
-	req_add_var(req, "REMOTE_ADDR", addresses[address].address);
+		vars_add(&req->vars, "REQUEST_SCHEME", pages[page].scheme);
+	vars_add(&req->vars, "REMOTE_ADDR", addresses[address].address);
 	if (given[key].header != NULL)
-		req_add_var(req, "HTTP_AUTHORIZATION", given[key].header);
+		vars_add(&req->vars, "HTTP_AUTHORIZATION", given[key].header);
 	if (user != NULL)
-		req_add_var(req, "REMOTE_USER", user);
-	req_add_var(req, "HTTP_COOKIE", "a=b");
-	req_vars_done(req);
+		vars_add(&req->vars, "REMOTE_USER", user);
+	vars_add(&req->vars, "HTTP_COOKIE", "a=b");
+	vars_done(&req->vars);
 }
 
 /* Counts the wrong ones of all that differ in address, key, user, setting. */
@@ -237,10 +237,10 @@ count_wrong(struct config *config, size_t page)
 		    config->publish_from_users && user != NULL &&
 			user[0] != '\0',
 		    config->publish_from_loopback);
-		got = access_may_publish(&req, given[key].given);
+		got = access_may_publish(req_subject(&req), given[key].given);
 		/* A WebSocket keeps the request, and is asked again. */
-		access_keep(&req);
-		kept = access_may_publish(&req, given[key].given);
+		req_keep(&req, access_vars, ACCESS_VARS);
+		kept = access_may_publish(req_subject(&req), given[key].given);
 		if (got != want || kept != want) {
 			diag("address %s, key %s %s, user %s: %d, kept %d",
 			    addresses[address].address,
@@ -275,8 +275,8 @@ test_cors(struct config *config, size_t i)
 	struct req req;
 
 	make(&req, config, i, 0, 0, NULL);
-	access_add_cors(&req, &lines);
-	access_add_preflight(&req, &pre, "GET, POST");
+	access_add_cors(req_subject(&req), &lines);
+	access_add_preflight(req_subject(&req), &pre, "GET, POST");
 	ok((lines.len > 0) == (pages[i].list != EMPTY),
 	    "there are headers if there is a list");
 	ok(lines.len == 0 || has_line(&lines, "Vary", "Origin"),
@@ -310,14 +310,14 @@ test_https(void)
 	for (size_t i = 0; i < N(rows); i++) {
 		struct req req = { .config = &config };
 
-		req_add_var(&req, "HTTP_HOST", "a.example");
-		req_add_var(&req, "HTTP_ORIGIN", "http://a.example");
-		req_add_var(&req, "HTTPS", rows[i].https);
-		req_vars_done(&req);
-		ok(access_origin_allowed(&req) == rows[i].allowed,
+		vars_add(&req.vars, "HTTP_HOST", "a.example");
+		vars_add(&req.vars, "HTTP_ORIGIN", "http://a.example");
+		vars_add(&req.vars, "HTTPS", rows[i].https);
+		vars_done(&req.vars);
+		ok(access_origin_allowed(req_subject(&req)) == rows[i].allowed,
 		    "a page of http, HTTPS is '%s'", rows[i].https);
-		access_keep(&req);
-		ok(access_origin_allowed(&req) == rows[i].allowed,
+		req_keep(&req, access_vars, ACCESS_VARS);
+		ok(access_origin_allowed(req_subject(&req)) == rows[i].allowed,
 		    "of a request that is kept as well");
 		req_free(&req);
 	}
@@ -335,7 +335,8 @@ main(void)
 		       config.origins.word[config.origins.n] != NULL)
 			config.origins.n++;
 		make(&req, &config, i, 0, 0, NULL);
-		ok(access_origin_allowed(&req) == (pages[i].page != FOREIGN),
+		ok(access_origin_allowed(req_subject(&req)) ==
+			(pages[i].page != FOREIGN),
 		    "row %zu: Host %s, Origin %s: a page that may", i,
 		    pages[i].host, pages[i].origin);
 		req_free(&req);

@@ -171,9 +171,9 @@ check_texts(void)
 {
 	for (size_t i = 0; i < N(texts); i++) {
 		struct req req = { 0 };
-		int rc = req_set_text(&req, texts[i].text, texts[i].len);
+		int rc = vars_set_text(&req.vars, texts[i].text, texts[i].len);
 
-		is_int(rc == 0 ? (int)req.nvars : -1, texts[i].vars,
+		is_int(rc == 0 ? (int)req.vars.n : -1, texts[i].vars,
 		    "variables %zu", i);
 		if (i == 2)
 			ok(strcmp(req_var(&req, "A"), "b") == 0 &&

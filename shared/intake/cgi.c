@@ -32,10 +32,10 @@ cgi_read_head(void)
 		if (eq == NULL)
 			continue;
 		name = xstrndup(*e, (size_t)(eq - *e));
-		req_add_var(req, name, eq + 1);
+		vars_add(&req->vars, name, eq + 1);
 		free(name);
 	}
-	req_vars_done(req);
+	vars_done(&req->vars);
 	return req;
 }
 

@@ -5,8 +5,8 @@
  * What is held keeps neither the request nor its buffers.
  *
  * As soon as the head is there it is decided whether the body may come in
- * (shared/intake/admit).  A refusal is sent at once; what a web server still sends of
- * that body is skipped, and its connection serves the next request.
+ * (shared/intake/admit).  A refusal is sent at once; what a web server still
+ * sends of that body is skipped, and its connection serves the next request.
  *
  * To a client that was handed over we speak HTTP.  Its connection has one
  * answer, the end of which is the end of the connection.
@@ -82,7 +82,7 @@ count_incoming(struct conn *conn)
 	size_t now = conn->in.params.cap + conn->in.body.cap;
 
 	if (req != NULL)
-		now += req->arena.cap + req->body.cap + req->decoded.cap +
+		now += req->vars.arena.cap + req->body.cap + req->decoded.cap +
 		       req->nargs * sizeof(*req->args);
 	incoming_count(&conn->counted, now);
 }
@@ -258,7 +258,8 @@ head_fcgi(struct conn *conn)
 	conn->req = req;
 	conn->sink.request_id = conn->in.id;
 	conn->body_left = true;
-	if (req_set_pairs(req, conn->in.params.p, conn->in.params.len) == -1) {
+	if (vars_set_pairs(&req->vars, conn->in.params.p,
+		conn->in.params.len) == -1) {
 		log_warnx("a FastCGI request with malformed parameters");
 		conn_close(conn);
 		return;

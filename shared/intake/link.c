@@ -138,7 +138,7 @@ read_req(const struct packet *packet)
 {
 	struct req *req = xcalloc(1, sizeof(*req));
 
-	if (req_set_text(req, packet->bytes, packet->len) == 0)
+	if (vars_set_text(&req->vars, packet->bytes, packet->len) == 0)
 		return req;
 	req_free(req);
 	free(req);

@@ -12,10 +12,10 @@
 #include <strings.h>
 #include <time.h>
 
+#include "shared/access/access.h"
 #include "shared/base/clock.h"
 #include "shared/base/config_file.h"
 #include "shared/base/log.h"
-#include "shared/intake/access.h"
 #include "shared/intake/req.h"
 #include "shared/out/sink.h"
 #include "shared/wire/chunk.h"
@@ -26,77 +26,11 @@
 #define ARGS_MORE 100 /* parameters besides max_channels names */
 
 void
-req_add_var(struct req *req, const char *name, const char *value)
-{
-	str_add(&req->arena, name, strlen(name) + 1);
-	str_add(&req->arena, value, strlen(value) + 1);
-	req->nvars++;
-}
-
-void
-req_vars_done(struct req *req)
-{
-	const char *p = req->arena.p;
-
-	req->vars = xcalloc(req->nvars, sizeof(*req->vars));
-	for (size_t i = 0; i < req->nvars; i++) {
-		req->vars[i].name = p;
-		p += strlen(p) + 1;
-		req->vars[i].value = p;
-		p += strlen(p) + 1;
-	}
-}
-
-int
-req_set_pairs(struct req *req, const void *bytes, size_t len)
-{
-	const unsigned char *p = bytes;
-	const char *name, *value;
-	size_t name_len, value_len;
-	int got;
-
-	while ((got = fcgi_pair(&p, &len, &name, &name_len, &value,
-		    &value_len)) == 1) {
-		if (memchr(name, '\0', name_len) != NULL ||
-		    memchr(value, '\0', value_len) != NULL)
-			return -1;
-		str_add(&req->arena, name, name_len);
-		str_add(&req->arena, "", 1);
-		str_add(&req->arena, value, value_len);
-		str_add(&req->arena, "", 1);
-		req->nvars++;
-	}
-	if (got == 0)
-		req_vars_done(req);
-	return got;
-}
-
-int
-req_set_text(struct req *req, const char *text, size_t len)
-{
-	const char *end = text + len;
-	size_t n = 0;
-
-	if (len == 0 || end[-1] != '\0')
-		return -1;
-	for (const char *p = text; p < end; p += strlen(p) + 1, n++)
-		if (n % 2 == 0 && *p == '\0')
-			return -1;
-	if (n % 2 != 0)
-		return -1;
-	str_add(&req->arena, text, len);
-	req->nvars = n / 2;
-	req_vars_done(req);
-	return 0;
-}
-
-void
 req_free(struct req *req)
 {
-	str_free(&req->arena);
+	vars_free(&req->vars);
 	str_free(&req->body);
 	str_free(&req->decoded);
-	free(req->vars);
 	free(req->args);
 	*req = (struct req){ 0 };
 }
@@ -108,12 +42,7 @@ req_keep(struct req *req, const char *const *names, size_t n)
 		.sink = req->sink,
 		.own_port = req->own_port };
 
-	for (size_t i = 0; i < req->nvars; i++)
-		for (size_t j = 0; j < n; j++)
-			if (strcmp(req->vars[i].name, names[j]) == 0)
-				req_add_var(&kept, names[j],
-				    req->vars[i].value);
-	req_vars_done(&kept);
+	vars_keep(&kept.vars, &req->vars, names, n);
 	req_free(req);
 	*req = kept;
 }
@@ -121,19 +50,15 @@ req_keep(struct req *req, const char *const *names, size_t n)
 const char *
 req_var(const struct req *req, const char *name)
 {
-	for (size_t i = 0; i < req->nvars; i++)
-		if (strcmp(req->vars[i].name, name) == 0)
-			return req->vars[i].value;
-	return "";
+	return vars_get(&req->vars, name);
 }
 
-bool
-req_has_var(const struct req *req, const char *name)
+struct subject
+req_subject(const struct req *req)
 {
-	for (size_t i = 0; i < req->nvars; i++)
-		if (strcmp(req->vars[i].name, name) == 0)
-			return true;
-	return false;
+	return (struct subject){ .vars = &req->vars,
+		.config = req->config,
+		.own_port = req->own_port };
 }
 
 bool
@@ -362,7 +287,7 @@ req_head(const struct req *req, struct str *out, int status, const char *type)
 	if (type != NULL)
 		str_addf(out, "Content-Type: %s\r\n", type);
 	req_add_given(req, out);
-	access_add_cors(req, out);
+	access_add_cors(req_subject(req), out);
 }
 
 void
@@ -450,7 +375,7 @@ req_allow(struct req *req, const char *methods)
 		str_free(&body);
 	} else {
 		str_addf(&headers, "Allow: %s, OPTIONS\r\n", methods);
-		access_add_preflight(req, &headers, methods);
+		access_add_preflight(req_subject(req), &headers, methods);
 		req_answer(req, 204, NULL, headers.p, "", 0);
 	}
 	str_free(&headers);

@@ -5,16 +5,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "shared/access/access.h"
 #include "shared/base/str.h"
+#include "shared/wire/vars.h"
 
 struct config;
 struct sink;
-
-/* A CGI variable (RFC 3875, section 4.1). */
-struct req_var {
-	const char *name;  /* borrowed from the request */
-	const char *value; /* borrowed from the request */
-};
 
 /* A parameter of the query or of a form. */
 struct req_arg {
@@ -32,9 +28,7 @@ struct req {
 	const struct config *config; /* borrowed */
 	struct sink *sink;           /* where the answer goes; borrowed */
 	const char *epoch;           /* of the database; borrowed, or NULL */
-	struct str arena;            /* text of the variables */
-	struct req_var *vars;        /* sorted by nothing */
-	size_t nvars;                /* used rows */
+	struct vars vars;            /* method, headers and so on */
 	struct str body;             /* as it came */
 	bool own_port;               /* asked directly, not through httpd */
 	struct str decoded;          /* text of the parameters */
@@ -42,24 +36,6 @@ struct req {
 	size_t nargs;                /* used rows */
 	size_t nquery;               /* how many of them are of the query */
 };
-
-/*
- * Fills the variables from FastCGI's name-value pairs.  Returns -1 if the bytes
- * are not well-formed or hold a NUL.
- */
-int req_set_pairs(struct req *req, const void *bytes, size_t len);
-
-/*
- * Fills the variables from "NAME\0VALUE\0" each.  Returns -1 if the bytes are
- * none, are not in pairs, or a name is empty.
- */
-int req_set_text(struct req *req, const char *text, size_t len);
-
-/* Adds one variable; both texts are copied. */
-void req_add_var(struct req *req, const char *name, const char *value);
-
-/* Call once after the last req_add_var. */
-void req_vars_done(struct req *req);
 
 /*
  * Frees all but the variables that are named: for those who keep a request
@@ -72,8 +48,8 @@ void req_free(struct req *req);
 /* A variable, or "" if it is not set. */
 const char *req_var(const struct req *req, const char *name);
 
-/* Whether it is set, be it to "". */
-bool req_has_var(const struct req *req, const char *name);
+/* As whom the request asks. */
+struct subject req_subject(const struct req *req);
 
 /*
  * Whether the body is a form: a POST of application/x-www-form-urlencoded that

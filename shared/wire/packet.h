@@ -21,7 +21,7 @@ struct packet {
  * Takes `len` bytes apart, with which `nfds` descriptors came.  Returns NULL if
  * it is a packet that httpd may send and all in it is within its bounds, or a
  * sentence that says what is wrong.  What variables look like inside is not
- * looked at; see req_set_text.
+ * looked at; see vars_set_text.
  */
 const char *packet_read(struct packet *packet, const void *bytes, size_t len,
     unsigned nfds);

@@ -66,9 +66,9 @@ read_pairs(const uint8_t *data, size_t len)
 {
 	struct req req = { 0 };
 
-	if (req_set_pairs(&req, data, len) == 0)
-		for (size_t i = 0; i < req.nvars; i++)
-			MUST(req.vars[i].value > req.vars[i].name);
+	if (vars_set_pairs(&req.vars, data, len) == 0)
+		for (size_t i = 0; i < req.vars.n; i++)
+			MUST(req.vars.var[i].value > req.vars.var[i].name);
 	req_free(&req);
 }
 

@@ -13,9 +13,9 @@
 
 #include "daemon/handshake.h"
 #include "daemon/wsconn.h"
+#include "shared/access/access.h"
 #include "shared/base/config_file.h"
 #include "shared/base/str.h"
-#include "shared/intake/access.h"
 #include "shared/intake/req.h"
 #include "shared/intake/server.h"
 #include "shared/wire/http.h"
@@ -49,9 +49,9 @@ check_refused(const struct http_in *in, const struct req *req)
 {
 	MUST(in->status >= 400 && in->status <= 505 && in->why != NULL);
 	MUST(strcmp(req_reason(in->status), "Unknown") != 0);
-	for (size_t i = 0; i < req->nvars; i++)
-		MUST(strncmp(req->vars[i].name, "HTTP_", 5) != 0 ||
-		     req->vars[i].value[0] == '\0');
+	for (size_t i = 0; i < req->vars.n; i++)
+		MUST(strncmp(req->vars.var[i].name, "HTTP_", 5) != 0 ||
+		     req->vars.var[i].value[0] == '\0');
 }
 
 /* What is read out of the variables, whether the handshake is fine or not. */
@@ -77,9 +77,10 @@ check_vars(struct req *req, bool trusted)
 		     (agreed.client_bits >= 8 && agreed.client_bits <= 15));
 	}
 	/* Nobody has a key here: it is loopback or nothing. */
-	MUST(access_may_publish(req, NULL) != ACCESS_YES || trusted);
-	MUST(access_may_publish(req, "") == ACCESS_BAD_KEY ||
-	     access_may_publish(req, "") == ACCESS_BAD_ORIGIN);
+	MUST(access_may_publish(req_subject(req), NULL) != ACCESS_YES ||
+	     trusted);
+	MUST(access_may_publish(req_subject(req), "") == ACCESS_BAD_KEY ||
+	     access_may_publish(req_subject(req), "") == ACCESS_BAD_ORIGIN);
 }
 
 /* What is taken keeps to the letter of the RFC. */
@@ -114,8 +115,9 @@ read_alone(const uint8_t *data, size_t len, size_t step, const char *peer)
 	MUST(a == b && used == again && whole.status == parts.status);
 	handshake_fill(&whole, &first, config, peer);
 	handshake_fill(&parts, &second, config, peer);
-	MUST(first.arena.len == second.arena.len);
-	MUST(memcmp(first.arena.p, second.arena.p, first.arena.len) == 0);
+	MUST(first.vars.arena.len == second.vars.arena.len);
+	MUST(memcmp(first.vars.arena.p, second.vars.arena.p,
+		 first.vars.arena.len) == 0);
 	if (a == HTTP_EV_BAD)
 		check_refused(&whole, &first);
 	if (a == HTTP_EV_HEAD)

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "daemon/handshake.h"
+#include "shared/access/access.h"
 #include "shared/base/config_file.h"
 #include "shared/base/str.h"
-#include "shared/intake/access.h"
 #include "shared/intake/link.h"
 #include "shared/intake/req.h"
 #include "shared/out/sink.h"
@@ -55,11 +55,11 @@ check_variables(const char *text, size_t len)
 {
 	struct req req = { 0 };
 
-	if (req_set_text(&req, text, len) == 0) {
-		MUST(req.nvars > 0);
-		for (size_t i = 0; i < req.nvars; i++) {
-			MUST(req.vars[i].name[0] != '\0');
-			MUST(req.vars[i].value > req.vars[i].name);
+	if (vars_set_text(&req.vars, text, len) == 0) {
+		MUST(req.vars.n > 0);
+		for (size_t i = 0; i < req.vars.n; i++) {
+			MUST(req.vars.var[i].name[0] != '\0');
+			MUST(req.vars.var[i].value > req.vars.var[i].name);
 		}
 		check_given(&req);
 	}
@@ -80,13 +80,13 @@ check_request(const char *text, size_t len)
 
 	if (config.database == NULL)
 		MUST(config_load(&config, NULL, error, sizeof(error)) == 0);
-	if (req_set_text(&req, text, len) == 0) {
+	if (vars_set_text(&req.vars, text, len) == 0) {
 		status = handshake_check(&req, accept, &why);
 		MUST((status == 0) == (why == NULL));
 		ws_deflate_choose(req_var(&req,
 				      "HTTP_SEC_WEBSOCKET_EXTENSIONS"),
 		    &agreed);
-		MUST(access_may_publish(&req, NULL) != ACCESS_YES);
+		MUST(access_may_publish(req_subject(&req), NULL) != ACCESS_YES);
 	}
 	req_free(&req);
 }

@@ -57,7 +57,7 @@ serve(const struct req *req)
 		struct str text = { 0 }, said = { 0 };
 		int fd[2];
 
-		host_add_request(&text, req->arena.p, req->arena.len,
+		host_add_request(&text, req->vars.arena.p, req->vars.arena.len,
 		    req->body.p, req->body.len, false);
 		host_pair(fd, SOCK_STREAM);
 		conn_new_fcgi(host(programs[i]), fd[0]);
@@ -86,16 +86,17 @@ fuzz_query(const uint8_t *data, size_t len)
 		MUST(config_load(&config, NULL, error, sizeof(error)) == 0);
 		config.max_channels = 10;
 	}
-	req_add_var(&req, "REQUEST_METHOD", "POST");
-	req_add_var(&req, "CONTENT_TYPE", "application/x-www-form-urlencoded");
+	vars_add(&req.vars, "REQUEST_METHOD", "POST");
+	vars_add(&req.vars, "CONTENT_TYPE",
+	    "application/x-www-form-urlencoded");
 	for (int i = 0; i < 3; i++) {
 		char *text = take(&data, &len);
 
-		req_add_var(&req, names[i], text);
+		vars_add(&req.vars, names[i], text);
 		free(text);
 	}
-	req_add_var(&req, "REMOTE_ADDR", "127.0.0.1");
-	req_vars_done(&req);
+	vars_add(&req.vars, "REMOTE_ADDR", "127.0.0.1");
+	vars_done(&req.vars);
 	str_add(&req.body, data, len);
 	serve(&req);
 	if (req_parse_args(&req) == 0) {

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "shared/access/access.h"
 #include "shared/base/config_file.h"
 #include "shared/base/str.h"
-#include "shared/intake/access.h"
-#include "shared/intake/req.h"
+#include "shared/wire/vars.h"
 
 /*
  * What pages may send: our own headers, and what libraries add by themselves.
@@ -22,6 +22,10 @@
 	"Accept, Accept-Language, Content-Language, Content-Type, "            \
 	"Authorization, Cache-Control, Event-Type, Idempotency-Key, "          \
 	"If-None-Match, Last-Event-ID, Pragma, X-Requested-With"
+
+const char *const access_vars[ACCESS_VARS] = { "HTTPS", "HTTP_AUTHORIZATION",
+	"HTTP_HOST", "HTTP_ORIGIN", "REMOTE_ADDR", "REMOTE_USER",
+	"REQUEST_SCHEME" };
 
 bool
 access_is_loopback(const char *address)
@@ -55,13 +59,13 @@ key_known(const struct config *config, const char *given)
  * name that was made to resolve to 127.0.0.1 is the page of somebody else.
  */
 static bool
-is_local_page(const struct req *req)
+is_local_page(struct subject who)
 {
-	const char *host = req_var(req, "HTTP_HOST");
+	const char *host = vars_get(who.vars, "HTTP_HOST");
 	size_t len = strcspn(host, ":");
 	char name[64];
 
-	if (req_var(req, "HTTP_ORIGIN")[0] == '\0' ||
+	if (vars_get(who.vars, "HTTP_ORIGIN")[0] == '\0' ||
 	    strncmp(host, "[::1]", 5) == 0)
 		return true;
 	if (len >= sizeof(name))
@@ -89,10 +93,10 @@ name_len(const char *host)
 
 /* Whether the request came by TLS, as httpd or a proxy that is trusted says. */
 static bool
-is_https(const struct req *req)
+is_https(struct subject who)
 {
-	return strcasecmp(req_var(req, "HTTPS"), "on") == 0 ||
-	       strcasecmp(req_var(req, "REQUEST_SCHEME"), "https") == 0;
+	return strcasecmp(vars_get(who.vars, "HTTPS"), "on") == 0 ||
+	       strcasecmp(vars_get(who.vars, "REQUEST_SCHEME"), "https") == 0;
 }
 
 /*
@@ -102,14 +106,14 @@ is_https(const struct req *req)
  * proxy that nobody tells us of.
  */
 static bool
-origin_same_host(const struct req *req, const char *origin, bool any_port)
+origin_same_host(struct subject who, const char *origin, bool any_port)
 {
-	const char *host = req_var(req, "HTTP_HOST");
+	const char *host = vars_get(who.vars, "HTTP_HOST");
 	size_t len;
 
 	if (strncasecmp(origin, "https://", 8) == 0)
 		origin += 8;
-	else if (strncasecmp(origin, "http://", 7) == 0 && !is_https(req))
+	else if (strncasecmp(origin, "http://", 7) == 0 && !is_https(who))
 		origin += 7;
 	else
 		return false;
@@ -127,46 +131,35 @@ origin_same_host(const struct req *req, const char *origin, bool any_port)
  * proves that by itself, so a site must be named; "*" is for those with a key.
  */
 static bool
-is_known_page(const struct req *req)
+is_known_page(struct subject who)
 {
-	const char *origin = req_var(req, "HTTP_ORIGIN");
+	const char *origin = vars_get(who.vars, "HTTP_ORIGIN");
 
-	return origin[0] == '\0' || origin_same_host(req, origin, false) ||
-	       origin_listed(req->config, origin);
+	return origin[0] == '\0' || origin_same_host(who, origin, false) ||
+	       origin_listed(who.config, origin);
 }
 
 enum access
-access_may_publish(const struct req *req, const char *key)
+access_may_publish(struct subject who, const char *key)
 {
-	const char *auth = req_var(req, "HTTP_AUTHORIZATION");
+	const char *auth = vars_get(who.vars, "HTTP_AUTHORIZATION");
 
-	if (!access_origin_allowed(req))
+	if (!access_origin_allowed(who))
 		return ACCESS_BAD_ORIGIN;
 	if (key == NULL && strncasecmp(auth, "Bearer ", 7) == 0)
 		key = auth + 7 + strspn(auth + 7, " ");
 	if (key != NULL)
-		return key_known(req->config, key) ? ACCESS_YES
-						   : ACCESS_BAD_KEY;
-	if (!is_known_page(req))
+		return key_known(who.config, key) ? ACCESS_YES : ACCESS_BAD_KEY;
+	if (!is_known_page(who))
 		return ACCESS_NO_KEY;
-	if (req->config->publish_from_users &&
-	    req_var(req, "REMOTE_USER")[0] != '\0')
+	if (who.config->publish_from_users &&
+	    vars_get(who.vars, "REMOTE_USER")[0] != '\0')
 		return ACCESS_YES;
-	if (req->config->publish_from_loopback &&
-	    access_is_loopback(req_var(req, "REMOTE_ADDR")) &&
-	    is_local_page(req))
+	if (who.config->publish_from_loopback &&
+	    access_is_loopback(vars_get(who.vars, "REMOTE_ADDR")) &&
+	    is_local_page(who))
 		return ACCESS_YES;
 	return ACCESS_NO_KEY;
-}
-
-void
-access_keep(struct req *req)
-{
-	static const char *const names[] = { "HTTPS", "HTTP_AUTHORIZATION",
-		"HTTP_HOST", "HTTP_ORIGIN", "REMOTE_ADDR", "REMOTE_USER",
-		"REQUEST_SCHEME" };
-
-	req_keep(req, names, sizeof(names) / sizeof(names[0]));
 }
 
 int
@@ -192,32 +185,32 @@ access_sentence(enum access access)
 }
 
 bool
-access_origin_allowed(const struct req *req)
+access_origin_allowed(struct subject who)
 {
-	const char *origin = req_var(req, "HTTP_ORIGIN");
+	const char *origin = vars_get(who.vars, "HTTP_ORIGIN");
 
 	return origin[0] == '\0' ||
-	       origin_same_host(req, origin, req->own_port) ||
-	       origin_listed(req->config, origin) ||
-	       origin_listed(req->config, "*");
+	       origin_same_host(who, origin, who.own_port) ||
+	       origin_listed(who.config, origin) ||
+	       origin_listed(who.config, "*");
 }
 
 void
-access_add_cors(const struct req *req, struct str *out)
+access_add_cors(struct subject who, struct str *out)
 {
-	const char *origin = req_var(req, "HTTP_ORIGIN");
+	const char *origin = vars_get(who.vars, "HTTP_ORIGIN");
 
-	if (req->config->origins.n == 0)
+	if (who.config->origins.n == 0)
 		return;
 	str_addz(out, "Vary: Origin\r\n");
 	if (origin[0] == '\0' || strpbrk(origin, "\r\n") != NULL)
 		return;
-	if (origin_listed(req->config, origin))
+	if (origin_listed(who.config, origin))
 		str_addf(out,
 		    "Access-Control-Allow-Origin: %s\r\n"
 		    "Access-Control-Allow-Credentials: true\r\n",
 		    origin);
-	else if (origin_listed(req->config, "*"))
+	else if (origin_listed(who.config, "*"))
 		str_addz(out, "Access-Control-Allow-Origin: *\r\n");
 	else
 		return;
@@ -226,10 +219,9 @@ access_add_cors(const struct req *req, struct str *out)
 }
 
 void
-access_add_preflight(const struct req *req, struct str *out,
-    const char *methods)
+access_add_preflight(struct subject who, struct str *out, const char *methods)
 {
-	if (req->config->origins.n == 0 || !access_origin_allowed(req))
+	if (who.config->origins.n == 0 || !access_origin_allowed(who))
 		return;
 	str_addf(out,
 	    "Access-Control-Allow-Methods: %s\r\n"

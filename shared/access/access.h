@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef SHARED_INTAKE_ACCESS_H
-#define SHARED_INTAKE_ACCESS_H
+#ifndef SHARED_ACCESS_ACCESS_H
+#define SHARED_ACCESS_ACCESS_H
 
 #include <stdbool.h>
 
 struct config;
-struct req;
 struct str;
+struct vars;
+
+/* Who asks: everything that a decision looks at.  Borrowed. */
+struct subject {
+	const struct vars *vars;     /* of the request */
+	const struct config *config; /* keys, origins and so on */
+	bool own_port;               /* asked directly, not through httpd */
+};
 
 /* What decides about a publish. */
 enum access {
@@ -17,18 +24,17 @@ enum access {
 };
 
 /*
- * Whether this request may publish: with a key (`Authorization: Bearer`), or
+ * Whether somebody may publish: with a key (`Authorization: Bearer`), or
  * from loopback or as a user of httpd where the configuration says so; never
  * from a page of another site that is not in the list of origins.  `key` is one
  * given in another way, or NULL.
  */
-enum access access_may_publish(const struct req *req, const char *key);
+enum access access_may_publish(struct subject who, const char *key);
 
-/*
- * Frees what none of the questions here needs: of a request that is kept to ask
- * them again.
+/* The variables that they look at, for those who keep a request to ask again.
  */
-void access_keep(struct req *req);
+#define ACCESS_VARS 7
+extern const char *const access_vars[ACCESS_VARS];
 
 /* The status and a sentence of each refusal. */
 int access_status(enum access access);
@@ -40,13 +46,13 @@ const char *access_sentence(enum access access);
  * port as well, except where the program itself is asked on a port of its own;
  * a page that came by http is not of the host that is asked by https.
  */
-bool access_origin_allowed(const struct req *req);
+bool access_origin_allowed(struct subject who);
 
 /* Appends the CORS headers of an answer, or nothing. */
-void access_add_cors(const struct req *req, struct str *out);
+void access_add_cors(struct subject who, struct str *out);
 
 /* Appends those of an answer to a preflight, or nothing. */
-void access_add_preflight(const struct req *req, struct str *out,
+void access_add_preflight(struct subject who, struct str *out,
     const char *methods);
 
 /* Whether the text is an address of this machine's loopback. */
