@@ -15,7 +15,9 @@
 #include "shared/base/str.h"
 #include "shared/engine/client.h"
 #include "shared/intake/conn.h"
+#include "shared/intake/hold.h"
 #include "shared/intake/interest.h"
+#include "shared/intake/serve.h"
 #include "shared/intake/server.h"
 #include "shared/out/sink.h"
 #include "shared/table/change.h"
@@ -259,7 +261,7 @@ handle(struct server *server, struct conn *conn, struct req *req)
 		interest_free(&interest);
 		return;
 	}
-	server_hold(server, conn, &iframe, element != NULL ? SHOW : callback,
+	hold_client(server, conn, &iframe, element != NULL ? SHOW : callback,
 	    &interest, server_life(server), push_head);
 }
 
@@ -273,5 +275,5 @@ static const struct program program = {
 int
 main(int argc, char **argv)
 {
-	return server_main(&program, argc, argv);
+	return serve_main(&program, argc, argv);
 }

@@ -13,7 +13,9 @@
 #include "shared/engine/client.h"
 #include "shared/intake/answer.h"
 #include "shared/intake/conn.h"
+#include "shared/intake/hold.h"
 #include "shared/intake/interest.h"
+#include "shared/intake/serve.h"
 #include "shared/intake/server.h"
 #include "shared/out/sink.h"
 #include "shared/table/change.h"
@@ -163,7 +165,7 @@ handle(struct server *server, struct conn *conn, struct req *req)
 		interest_free(&interest);
 		return;
 	}
-	server_hold(server, conn, is_text ? &longpoll_text : &longpoll, NULL,
+	hold_client(server, conn, is_text ? &longpoll_text : &longpoll, NULL,
 	    &interest, wait_ms, keep_head);
 }
 
@@ -177,5 +179,5 @@ static const struct program program = {
 int
 main(int argc, char **argv)
 {
-	return server_main(&program, argc, argv);
+	return serve_main(&program, argc, argv);
 }

@@ -17,6 +17,7 @@
 #include "shared/intake/conn.h"
 #include "shared/intake/interest.h"
 #include "shared/intake/seek.h"
+#include "shared/intake/serve.h"
 #include "shared/intake/server.h"
 #include "shared/out/sink.h"
 #include "shared/table/backlog.h"
@@ -259,5 +260,5 @@ static const struct program program = {
 int
 main(int argc, char **argv)
 {
-	return server_main(&program, argc, argv);
+	return serve_main(&program, argc, argv);
 }

@@ -18,6 +18,7 @@
 #include "shared/base/str.h"
 #include "shared/intake/conn.h"
 #include "shared/intake/req.h"
+#include "shared/intake/serve.h"
 #include "shared/intake/server.h"
 #include "shared/publish/publish.h"
 #include "shared/publish/writer.h"
@@ -537,5 +538,5 @@ static const struct program program = {
 int
 main(int argc, char **argv)
 {
-	return server_main(&program, argc, argv);
+	return serve_main(&program, argc, argv);
 }

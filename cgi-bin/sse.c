@@ -17,7 +17,9 @@
 #include "shared/base/str.h"
 #include "shared/engine/client.h"
 #include "shared/intake/conn.h"
+#include "shared/intake/hold.h"
 #include "shared/intake/interest.h"
+#include "shared/intake/serve.h"
 #include "shared/intake/server.h"
 #include "shared/out/sink.h"
 #include "shared/table/change.h"
@@ -152,7 +154,7 @@ handle(struct server *server, struct conn *conn, struct req *req)
 		interest_free(&interest);
 		return;
 	}
-	server_hold(server, conn, &sse, param, &interest, server_life(server),
+	hold_client(server, conn, &sse, param, &interest, server_life(server),
 	    push_head);
 }
 
@@ -166,5 +168,5 @@ static const struct program program = {
 int
 main(int argc, char **argv)
 {
-	return server_main(&program, argc, argv);
+	return serve_main(&program, argc, argv);
 }

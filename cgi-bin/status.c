@@ -16,6 +16,7 @@
 #include "shared/base/str.h"
 #include "shared/intake/conn.h"
 #include "shared/intake/req.h"
+#include "shared/intake/serve.h"
 #include "shared/intake/server.h"
 #include "shared/table/change.h"
 
@@ -296,5 +297,5 @@ static const struct program program = {
 int
 main(int argc, char **argv)
 {
-	return server_main(&program, argc, argv);
+	return serve_main(&program, argc, argv);
 }

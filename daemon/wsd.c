@@ -18,6 +18,7 @@
 #include "shared/base/descriptors.h"
 #include "shared/base/log.h"
 #include "shared/intake/listener.h"
+#include "shared/intake/serve.h"
 #include "shared/intake/server.h"
 #include "shared/wire/wsdeflate.h"
 
@@ -77,7 +78,7 @@ main(int argc, char **argv)
 	}
 	if (optind < argc)
 		usage();
-	server_init(&server, &program, config_path, false);
+	serve_init(&server, &program, config_path, false);
 	wsform_configure(&server.config);
 	wsread_init();
 	if (where != NULL || !listener_is_socket(STDIN_FILENO)) {
@@ -90,13 +91,13 @@ main(int argc, char **argv)
 	server.listener = listener_start(fd, on_accepted, &server);
 	if (where == NULL && strncmp(server.config.ws_listen, "unix:", 5) == 0)
 		where = server.config.ws_listen;
-	server_take_links(&server, fd, where);
+	serve_take_links(&server, fd, where);
 	descriptors_set_relief(wsconn_relieve);
-	server_plan_descriptors(&server);
+	serve_plan_descriptors(&server);
 	log_info("ready");
-	server_run(&server);
+	serve_run(&server);
 	wsconn_free_all();
-	server_free(&server);
+	serve_free(&server);
 	ws_deflate_free();
 	return 0;
 }

@@ -129,6 +129,8 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/intake/conn.h \
 	%D%/intake/conns.c \
 	%D%/intake/conns.h \
+	%D%/intake/hold.c \
+	%D%/intake/hold.h \
 	%D%/intake/incoming.c \
 	%D%/intake/incoming.h \
 	%D%/intake/interest.c \
@@ -141,5 +143,7 @@ noinst_LIBRARIES += %D%/libshared.a
 	%D%/intake/req.h \
 	%D%/intake/seek.c \
 	%D%/intake/seek.h \
+	%D%/intake/serve.c \
+	%D%/intake/serve.h \
 	%D%/intake/server.c \
 	%D%/intake/server.h

@@ -72,48 +72,9 @@ struct server {
 	ev_signal sighup;              /* settings are read anew */
 };
 
-/*
- * The main function of every program: options, configuration, database, then
- * FastCGI or CGI, decided by how it was started.  Returns the exit status.
- */
-int server_main(const struct program *program, int argc, char **argv);
-
-/*
- * Divides the limit on open files once all is open but for connections, and
- * says in the log if max_clients do not fit into it.
- */
-void server_plan_descriptors(const struct server *server);
-
-/*
- * The parts of it, for the daemon, which brings a listener of its own.
- * server_init exits with a sentence if the configuration or the database is not
- * as it should be.  server_take_links comes behind the listening socket `fd`:
- * the socket of hand-overs is descriptor 3 if `fd` was inherited as standard
- * input, else it is bound beside `where`, or in run_dir if that is NULL; there
- * is none beside a port of TCP.
- */
-void server_init(struct server *server, const struct program *program,
-    const char *config_path, bool is_cgi);
-void server_take_links(struct server *server, int fd, const char *where);
-void server_run(struct server *server);
-void server_free(struct server *server);
-
 /* Refuses a request because the database does not answer: 503. */
 void server_db_refusal(struct server *server, struct req *req,
     enum db_status status, const char *detail);
-
-/*
- * Holds a client: its place is found, conn->client attached for `life_ms`, and
- * `held` called, which writes the head.  Refuses with 503 if there are too many
- * or the database does not answer.  Takes the interest over, whose names are
- * the request's.  It may take some turns of the loop; conn->req lives on.
- */
-struct interest;
-typedef void held_fn(struct server *server, struct conn *conn,
-    const struct req *req);
-void server_hold(struct server *server, struct conn *conn,
-    const struct transport *transport, const char *param,
-    const struct interest *interest, int64_t life_ms, held_fn *held);
 
 /* A random life within the bounds of the configuration, ms. */
 int64_t server_life(const struct server *server);
