@@ -58,6 +58,7 @@ C_TESTS = \
 	%D%/publish.t \
 	%D%/removal.t \
 	%D%/round.t \
+	%D%/schema.t \
 	%D%/sendq.t \
 	%D%/settle.t \
 	%D%/sink.t \
@@ -162,6 +163,8 @@ WRAP_CALLS = \
 %C%_removal_t_LDADD = $(UNIT_LIBS)
 %C%_round_t_SOURCES = %D%/round_t.c
 %C%_round_t_LDADD = $(UNIT_LIBS)
+%C%_schema_t_SOURCES = %D%/schema_t.c
+%C%_schema_t_LDADD = $(UNIT_LIBS)
 %C%_sendq_t_SOURCES = %D%/sendq_t.c
 %C%_sendq_t_LDADD = $(UNIT_LIBS)
 %C%_settle_t_SOURCES = %D%/settle_t.c
