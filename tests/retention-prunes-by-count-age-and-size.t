@@ -98,7 +98,9 @@ def main(tap):
                  'p99 %.1f, most %.1f' % (largest >> 10, wal >> 10,
                                           percentile(late, 50) * 1e3,
                                           percentile(late, 99) * 1e3, max(late) * 1e3))
-        tap.ok(largest < 16 << 20, 'the file does not grow for ever', largest)
+        # A checker makes the pruning five times as slow, and the INSERTs hardly.
+        most = (32 if os.environ.get('TIDINGS_CHECKED') else 16) << 20
+        tap.ok(largest < most, 'the file does not grow for ever', largest)
         tap.ok(wal < 32 << 20, 'nor does the -wal', wal)
         tap.ok(percentile(late, 99) < 0.5 * PATIENCE, 'readers hardly notice the pruning',
                percentile(late, 99))

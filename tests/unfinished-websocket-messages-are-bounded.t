@@ -133,7 +133,7 @@ def in_time(tap, site):
     tap.equal(code, 1008, 'empty fragments and pings without end: 1008')
     for _ in range(10 if code else 0):
         thin.sock.sendall(F(0, bytes(200), fin=False))
-        thin.read(0.5)
+        thin.read(0.5 / PATIENCE)     # as long under a checker
     thin.sock.sendall(F(0, b'end'))
     tap.equal(thin.read(20), (2, bytes(2200) + b'end'),
               'a message that comes slowly, but comes: it is taken')
