@@ -4,6 +4,8 @@
 
 #include <sys/resource.h>
 
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "shared/base/descriptors.h"
@@ -35,8 +37,13 @@ divide(rlim_t files)
 int
 main(void)
 {
+	const char *checker = getenv("TIDINGS_CHECKED");
 	int64_t room, few;
 
+	if (checker != NULL && strcmp(checker, "valgrind") == 0) {
+		skip(16, "valgrind keeps descriptors for itself");
+		return done();
+	}
 	ok(!descriptors_are_short() && descriptors_make_room(),
 	    "without a plan there is no bound");
 	room = divide(1000);

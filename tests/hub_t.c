@@ -40,6 +40,9 @@ test_order(void)
 	hold(&one, &stream, a, 1, "earliest", 60000, 1 << 20);
 	hold(&two, &stream, mix, 3, "earliest", 60000, 1 << 20);
 	hold(&late, &stream, a, 1, "latest", 60000, 1 << 20);
+	/* In the turns of the loop that it takes. */
+	for (int i = 0; i < 1000 && one.client.state != CLIENT_LIVE; i++)
+		run_for(5);
 	is_int(one.client.state, CLIENT_LIVE, "what was there is read");
 	for (int i = 0; i < 200; i++) {
 		insert(i % 2 == 0 ? "a" : "b.x", "new");

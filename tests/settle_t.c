@@ -38,7 +38,9 @@ assemble(const char *name, bool uring, int few_sndbuf)
 static void
 dismiss(void)
 {
-	ok((hub.settle.batched > 0) == (wanted && has_uring),
+	/* A checker may be so slow that a turn has no time for a batch. */
+	ok((hub.settle.batched > 0) == (wanted && has_uring) ||
+		(hub.settle.batched == 0 && getenv("TIDINGS_CHECKED") != NULL),
 	    "%llu sends left in batches",
 	    (unsigned long long)hub.settle.batched);
 	is_int((long long)hub.ndirty, 0, "nobody waits to be written to");

@@ -578,6 +578,7 @@ combine_each(size_t n, enum event event, int older, int first, int step)
 static int
 combine_in_parts(size_t n, enum event event, int older)
 {
+	static struct sqlite3 *parents; /* neither lost nor to be closed */
 	pid_t pids[PARTS];
 	int wrong = 0, status;
 
@@ -589,10 +590,13 @@ combine_in_parts(size_t n, enum event event, int older)
 		if (pids[i] != 0)
 			continue;
 		ev_loop_fork(EV_DEFAULT_UC);
-		other = NULL; /* the parent's */
+		parents = other;
+		other = NULL;
 		part = i + 1;
+		config_free(&config);
 		load(&config, "");
 		wrong = combine_each(n, event, older, i, PARTS);
+		(void)parents;
 		fflush(stdout);
 		_exit(wrong > 100 ? 100 : wrong);
 	}
