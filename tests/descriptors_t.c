@@ -4,8 +4,6 @@
 
 #include <sys/resource.h>
 
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "shared/base/descriptors.h"
@@ -37,10 +35,9 @@ divide(rlim_t files)
 int
 main(void)
 {
-	const char *checker = getenv("TIDINGS_CHECKED");
 	int64_t room, few;
 
-	if (checker != NULL && strcmp(checker, "valgrind") == 0) {
+	if (checked_by("valgrind")) {
 		skip(16, "valgrind keeps descriptors for itself");
 		return done();
 	}

@@ -495,10 +495,16 @@ test_storm(void)
 	}
 	is_int(foreign_int(other, "SELECT seq FROM sqlite_sequence") - before,
 	    160000, "160,000 messages without a pause");
-	ok(most < 80000, "never were more than half of them there (%lld)",
-	    (long long)most);
 	finished = 0;
-	ok(wait_for(0, 100), "and in the end as many as are to be kept");
+	/* In its milliseconds a step does next to nothing there. */
+	if (checked_by("valgrind")) {
+		skip(2, "valgrind makes the steps of pruning short");
+	} else {
+		ok(most < 80000, "never were more than half there (%lld)",
+		    (long long)most);
+		ok(wait_for(0, 100),
+		    "and in the end as many as are to be kept");
+	}
 	writer_stop(storm_writer);
 	free_many();
 	end();

@@ -227,3 +227,11 @@ patience(void)
 
 	return factor >= 1 ? factor : 1;
 }
+
+bool
+checked_by(const char *tool)
+{
+	const char *checker = getenv("TIDINGS_CHECKED");
+
+	return checker != NULL && strcmp(checker, tool) == 0;
+}

@@ -50,4 +50,7 @@ const char *scratch(const char *name);
  */
 double patience(void);
 
+/* Whether the programs run under that checker: "asan" or "valgrind". */
+bool checked_by(const char *tool);
+
 #endif
