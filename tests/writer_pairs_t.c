@@ -65,6 +65,8 @@ static const char *const event_names[] = { "nothing happens",
 
 static struct config config;
 static struct sqlite3 *other;
+/* What `other` was before a part began: neither lost nor to be closed. */
+static struct sqlite3 *volatile parents;
 static int finished;
 static int part; /* of the combinations, 0 = all */
 
@@ -578,7 +580,6 @@ combine_each(size_t n, enum event event, int older, int first, int step)
 static int
 combine_in_parts(size_t n, enum event event, int older)
 {
-	static struct sqlite3 *parents; /* neither lost nor to be closed */
 	pid_t pids[PARTS];
 	int wrong = 0, status;
 
@@ -596,7 +597,6 @@ combine_in_parts(size_t n, enum event event, int older)
 		config_free(&config);
 		load(&config, "");
 		wrong = combine_each(n, event, older, i, PARTS);
-		(void)parents;
 		fflush(stdout);
 		_exit(wrong > 100 ? 100 : wrong);
 	}
