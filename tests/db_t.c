@@ -55,15 +55,6 @@ copy_file(const char *from, const char *to)
 }
 
 static void
-create(const char *path)
-{
-	struct db db = { 0 };
-
-	table_make(&db, path);
-	db_close(&db);
-}
-
-static void
 test_create(void)
 {
 	const char *path = scratch("create.db");
@@ -99,7 +90,7 @@ test_open(void)
 	struct db db = { 0 };
 	int64_t newest;
 
-	create(path);
+	table_create(path);
 	is_int(db_open(&db, path, DB_READER, 100), DB_OK, "a reader");
 	is_int(foreign_int(db.handle, "PRAGMA query_only"), 1, "can't write");
 	is_int(foreign_run(db.handle,
@@ -162,14 +153,14 @@ test_foreign_files(void)
 	refuse_file("somebody's database", path, DB_NOT_OURS);
 
 	path = scratch("newer.db");
-	create(path);
+	table_create(path);
 	handle = foreign_open(path);
 	foreign_run(handle, "PRAGMA user_version = %d", schema_version() + 1);
 	foreign_close(handle);
 	refuse_file("a newer version", path, DB_NOT_OURS);
 
 	path = scratch("other-id.db");
-	create(path);
+	table_create(path);
 	handle = foreign_open(path);
 	foreign_run(handle, "PRAGMA application_id = 1");
 	foreign_close(handle);
@@ -186,7 +177,7 @@ test_damaged(void)
 	sqlite3 *handle;
 	int fd;
 
-	create(path);
+	table_create(path);
 	handle = foreign_open(path);
 	for (int i = 0; i < 100; i++)
 		foreign_run(handle,
@@ -252,7 +243,7 @@ test_identity(void)
 	struct db db = { 0 };
 	int64_t newest;
 
-	create(path);
+	table_create(path);
 	if (db_open(&db, path, DB_READER, 100) != DB_OK)
 		bail("%s", db.error);
 	memcpy(epoch, db.epoch, sizeof(epoch));
@@ -292,8 +283,8 @@ test_stale_wal(void)
 	struct db db = { 0 };
 	sqlite3 *handle;
 
-	create(path);
-	create(other);
+	table_create(path);
+	table_create(other);
 	handle = foreign_open(path);
 	foreign_run(handle, "INSERT INTO changes (channel) VALUES ('a')");
 	if (db_open(&db, path, DB_READER, 100) != DB_OK)
@@ -332,8 +323,8 @@ test_rest(void)
 	sqlite3 *handle;
 	int64_t end_ms;
 
-	create(path);
-	create(other);
+	table_create(path);
+	table_create(other);
 	if (db_open(&db, path, DB_READER, 100) != DB_OK)
 		bail("%s", db.error);
 	rename(other, path);
@@ -368,7 +359,7 @@ test_transactions(void)
 	struct db db = { 0 }, other = { 0 };
 	int64_t before, after;
 
-	create(path);
+	table_create(path);
 	if (db_open(&db, path, DB_WRITER, 0) != DB_OK ||
 	    db_open(&other, path, DB_WRITER, 0) != DB_OK)
 		bail("%s", db.error);

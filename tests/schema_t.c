@@ -20,15 +20,6 @@
 #define N(table) (sizeof(table) / sizeof((table)[0]))
 
 static void
-create(const char *path)
-{
-	struct db db = { 0 };
-
-	table_make(&db, path);
-	db_close(&db);
-}
-
-static void
 test_migrations(void)
 {
 	static const char *const steps[] = { "this step is never looked at",
@@ -41,7 +32,7 @@ test_migrations(void)
 	const char *path = scratch("migrate.db");
 	struct db db = { 0 };
 
-	create(path);
+	table_create(path);
 	if (db_open(&db, path, DB_WRITER, 100) != DB_OK)
 		bail("%s", db.error);
 	is_int(schema_version(), 1, "this test begins at version 1");
@@ -127,7 +118,7 @@ test_schema(void)
 	const char *path = scratch("schema.db");
 	sqlite3 *handle;
 
-	create(path);
+	table_create(path);
 	handle = foreign_open(path);
 	for (size_t i = 0; i < N(inserts); i++) {
 		int rc = foreign_run(handle, "INSERT INTO changes %s",
@@ -172,7 +163,7 @@ test_names_agree(void)
 	sqlite3 *handle;
 	unsigned wrong = 0;
 
-	create(path);
+	table_create(path);
 	handle = foreign_open(path);
 	foreign_run(handle, "BEGIN");
 	sqlite3_prepare_v2(handle,

@@ -19,6 +19,15 @@ table_make(struct db *db, const char *path)
 }
 
 void
+table_create(const char *path)
+{
+	struct db db = { 0 };
+
+	table_make(&db, path);
+	db_close(&db);
+}
+
+void
 table_fill(struct sqlite3 *handle, const char *channel, int n, int bytes)
 {
 	foreign_run(handle,

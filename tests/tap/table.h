@@ -14,6 +14,9 @@ struct sqlite3;
  */
 void table_make(struct db *db, const char *path);
 
+/* The same, closed again. */
+void table_create(const char *path);
+
 /* `n` messages with `bytes` of data each, which are numbers if it is 0. */
 void table_fill(struct sqlite3 *handle, const char *channel, int n, int bytes);
 
