@@ -24,15 +24,14 @@ enum access {
 };
 
 /*
- * Whether somebody may publish: with a key (`Authorization: Bearer`), or
- * from loopback or as a user of httpd where the configuration says so; never
- * from a page of another site that is not in the list of origins.  `key` is one
- * given in another way, or NULL.
+ * Whether somebody may publish: with a key (`Authorization: Bearer`), or from
+ * loopback or as a user of httpd where the configuration says so; never from a
+ * page of another site that is not in the list of origins.  `key` is one given
+ * in another way, or NULL.
  */
 enum access access_may_publish(struct subject who, const char *key);
 
-/* The variables that they look at, for those who keep a request to ask again.
- */
+/* What is looked at of a request, for those who keep one to ask again. */
 #define ACCESS_VARS 7
 extern const char *const access_vars[ACCESS_VARS];
 

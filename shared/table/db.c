@@ -69,15 +69,15 @@ prepare_all(struct db *db)
 	return DB_OK;
 }
 
-/* Closes but keeps the sentence for the caller. */
+/* Closes; the sentence stays. */
 enum db_status
 db_give_up(struct db *db, enum db_status status)
 {
-	char error[sizeof(db->error)];
-
-	memcpy(error, db->error, sizeof(error));
-	db_close(db);
-	memcpy(db->error, error, sizeof(error));
+	for (int i = 0; i < STATEMENT__MAX; i++)
+		sqlite3_finalize(db->stmt[i]);
+	if (db->set != NULL)
+		dbset_part(db->set, db);
+	db_disconnect(db);
 	return status;
 }
 
@@ -119,11 +119,7 @@ db_create(struct db *db, const char *path, mode_t mode_bits, bool *made)
 void
 db_close(struct db *db)
 {
-	for (int i = 0; i < STATEMENT__MAX; i++)
-		sqlite3_finalize(db->stmt[i]);
-	if (db->set != NULL)
-		dbset_part(db->set, db);
-	db_disconnect(db);
+	db_give_up(db, DB_OK);
 	db->error[0] = '\0';
 }
 
