@@ -89,16 +89,6 @@ wsconn_set_timer(struct wsconn *conn)
 }
 
 static void
-drop_req(struct wsconn *conn)
-{
-	if (conn->req == NULL)
-		return;
-	req_free(conn->req);
-	free(conn->req);
-	conn->req = NULL;
-}
-
-static void
 drop_head(struct wsconn *conn)
 {
 	if (conn->head == NULL)
@@ -122,7 +112,7 @@ wsconn_close(struct wsconn *conn)
 		sink_close(&conn->sink);
 		drop_head(conn);
 		wsread_drop(conn);
-		drop_req(conn);
+		req_drop(&conn->req);
 		TAILQ_REMOVE(conn->is_apart ? &ending : &conns, conn, link);
 		nconns--;
 	}

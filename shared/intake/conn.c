@@ -64,16 +64,6 @@ set_state(struct conn *conn, enum conn_state state)
 	conns_sort(conn);
 }
 
-static void
-drop_req(struct conn *conn)
-{
-	if (conn->req == NULL)
-		return;
-	req_free(conn->req);
-	free(conn->req);
-	conn->req = NULL;
-}
-
 /* What it holds of a request that is being answered or on its way in. */
 static void
 count_incoming(struct conn *conn)
@@ -110,7 +100,7 @@ conn_close(struct conn *conn)
 		sink_close(&conn->sink);
 		return;
 	}
-	drop_req(conn);
+	req_drop(&conn->req);
 	fcgi_next(&conn->in);
 	str_free(&conn->in.reply);
 	count_incoming(conn);
@@ -185,7 +175,7 @@ void
 conn_answered(struct conn *conn)
 {
 	set_state(conn, CONN_ANSWERED);
-	drop_req(conn);
+	req_drop(&conn->req);
 	count_incoming(conn);
 	if (!conn->sink.is_open)
 		conn_close(conn);
@@ -225,7 +215,7 @@ conn_go_on(struct conn *conn)
 		return;
 	}
 	set_state(conn, CONN_HELD);
-	drop_req(conn);
+	req_drop(&conn->req);
 	count_incoming(conn);
 	/* It was on its way when we stopped: it ends in order. */
 	if (server->stopping)

@@ -36,6 +36,16 @@ req_free(struct req *req)
 }
 
 void
+req_drop(struct req **req)
+{
+	if (*req == NULL)
+		return;
+	req_free(*req);
+	free(*req);
+	*req = NULL;
+}
+
+void
 req_keep(struct req *req, const char *const *names, size_t n)
 {
 	struct req kept = { .config = req->config,

@@ -45,6 +45,9 @@ void req_keep(struct req *req, const char *const *names, size_t n);
 
 void req_free(struct req *req);
 
+/* Frees one that was allocated, and forgets it; NULL is fine. */
+void req_drop(struct req **req);
+
 /* A variable, or "" if it is not set. */
 const char *req_var(const struct req *req, const char *name);
 
